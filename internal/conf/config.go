@@ -1,0 +1,94 @@
+package conf
+
+import "time"
+
+// A limit or timeout that is negative does not bound anything; one that is
+// zero means its default.
+const (
+	Unlimited = -1 // for limits
+	Never     = -1 // for timeouts
+)
+
+// What HalfClose may hold.
+const (
+	HalfCloseEnd    = "end"
+	HalfCloseIgnore = "ignore"
+)
+
+// Config is what a web.json5 says. Keys that the file does not set are zero;
+// Fill gives them their defaults.
+type Config struct {
+	Name      string   // canonical host name
+	Hosts     []string // further host names that are answered
+	Listen    []string // "http://host:port" or "unix://path", see ParseListen
+	Documents string   // folder of the files
+	Index     string   // what a path that ends in "/" serves
+	MIME      map[string]string
+	Headers   map[string]string
+	DotFiles  bool
+	Routes    []Route
+	Redirects []Redirect
+	Limits    Limits
+	Timeouts  Timeouts
+	HalfClose string
+	Log       Log
+}
+
+// Route is one entry of `routes`. Its zero limits and timeouts mean the
+// server's.
+type Route struct {
+	Match      string
+	Methods    []string
+	Handler    string
+	Action     string
+	Redirect   string
+	Trim       string
+	Headers    map[string]string
+	Cache      Cache
+	Compressed bool
+	Attachment bool
+	DotFiles   bool
+	Limits     Limits
+	Timeouts   Timeouts
+	HalfClose  string
+}
+
+// Redirect is one entry of `redirect`.
+type Redirect struct {
+	From   string
+	To     string
+	Status int // 301 where the file sets none
+}
+
+// Cache says what a route's Cache-Control header holds.
+type Cache struct {
+	MaxAge     time.Duration
+	Directives string
+	Extensions []string // without the dot; none means every file
+}
+
+// Limits bound counts and bytes: zero is the default, Unlimited is no bound.
+type Limits struct {
+	Connections int
+	Requests    int
+	Header      int64
+	Body        int64
+	Queue       int64
+	SendBuffer  int64
+}
+
+// Timeouts bound time: zero is the default, Never is no bound.
+type Timeouts struct {
+	Parse      time.Duration
+	Inactivity time.Duration
+	Request    time.Duration
+	Write      time.Duration
+	Heartbeat  time.Duration
+	Drain      time.Duration
+}
+
+// Log says where the access log goes.
+type Log struct {
+	Path  string // "stdout", "stderr" or a file
+	Types string
+}
