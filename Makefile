@@ -1,0 +1,37 @@
+# The work around the code. `make` alone lists what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help test check deps fmt lint race fuzz browser cross golden
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+test: ## everything; installs what it lacks
+	@scripts/test.sh
+
+check: ## the quick part: under two minutes, installs nothing
+	@scripts/check.sh
+
+deps: ## install what the tests need (as root), or say what to install
+	@scripts/deps.sh
+
+fmt: ## format the Go files
+	@scripts/golangci-lint fmt
+
+lint: ## the linters of .golangci.yml
+	@scripts/golangci-lint run
+
+race: ## every Go test under the race detector
+	@go test -race ./...
+
+fuzz: ## every fuzz target, 2000 inputs each
+	@scripts/fuzz.sh
+
+browser: ## the page in Chromium and its reader in Node.js
+	@npm --prefix internal/site/browser test
+
+cross: ## vet for the systems that this machine is not
+	@scripts/cross.sh
+
+golden: ## rewrite golden files; read the diff before you commit it
+	@go test ./... -run 'Golden|TestAPI|TestDependencies' -update

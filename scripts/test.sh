@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/deps.sh || exit 1
+. scripts/steps.sh
+
+step check 'Format (gofumpt, goimports)' scripts/golangci-lint fmt --diff
+step check 'Vet' go vet ./...
+step check 'Lint' scripts/golangci-lint run
+step go 'Tests, wire goldens and race detector' go test -race -json ./...
+step go 'Fuzz, 2000 inputs a target' scripts/fuzz.sh -json
+step tap 'The page in Chromium, its reader in Node.js' \
+	npm --silent --prefix internal/site/browser test -- --test-reporter=tap
+step go 'The tally of these tests' go test -json tools/tally/main.go tools/tally/main_test.go
+if [ -d conformance ]; then
+	step check 'Vet of conformance' go -C conformance vet ./...
+	step go 'Conformance: other routers, real proxies' go -C conformance test -race -json ./...
+fi
+for os in darwin windows freebsd; do
+	step check "Vet for $os" scripts/cross.sh "$os"
+done
+summary
