@@ -67,7 +67,7 @@ func TestReaderReadsTheGoldenBytesCutAnywhere(t *testing.T) {
 		check := func(how string, src io.Reader) {
 			t.Helper()
 			got, err := readAll(ndjson.NewReader(src, c.Max))
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Errorf("%s, %s: ended with %v", c.Name, how, err)
 			}
 			if !slices.Equal(got, want) {

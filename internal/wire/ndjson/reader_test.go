@@ -18,10 +18,10 @@ func TestBrokenConnectionIsNotACleanEnd(t *testing.T) {
 		src := io.MultiReader(strings.NewReader("1\n2\n34"), iotest.ErrReader(broken))
 		r := ndjson.NewReader(src, 0)
 		got, err := readAll(r)
-		if !slices.Equal(got, []string{"1", "2"}) || err != broken {
+		if !slices.Equal(got, []string{"1", "2"}) || !errors.Is(err, broken) {
 			t.Errorf("%q, %v: a cut record must not be given out", got, err)
 		}
-		if _, again := r.Next(); again != broken {
+		if _, again := r.Next(); !errors.Is(again, broken) {
 			t.Errorf("the second time: %v", again)
 		}
 	}
@@ -71,7 +71,7 @@ func TestLineIsGivenOutBeforeTheNextByteArrives(t *testing.T) {
 
 func TestSourceThatReadsNothingForEverIsAnError(t *testing.T) {
 	_, err := ndjson.NewReader(nothing{}, 0).Next()
-	if err != io.ErrNoProgress {
+	if !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("%v", err)
 	}
 }
@@ -101,7 +101,7 @@ func TestEndlessLineIsBounded(t *testing.T) {
 	r := ndjson.NewReader(io.LimitReader(endless{}, long), 1<<16)
 	n := testing.AllocsPerRun(1, func() {
 		_, _ = r.Next()
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -134,7 +134,7 @@ func FuzzReaderAgreesWithASplitOfTheWhole(f *testing.F) {
 			"cut":          cutAt(input, cut),
 		} {
 			got, err := readAll(ndjson.NewReader(src, most))
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Fatalf("%s: %v", how, err)
 			}
 			if !slices.Equal(got, want) {

@@ -85,7 +85,7 @@ func FuzzAppendMakesOneEvent(f *testing.F) {
 			want = []event{before, middle, after}
 		}
 		got, err := readAll(sse.NewReader(bytes.NewReader(stream), 0))
-		if err != io.EOF || !slices.Equal(got, want) {
+		if !errors.Is(err, io.EOF) || !slices.Equal(got, want) {
 			t.Fatalf("%q\n got %+v, %v\nwant %+v", stream, got, err, want)
 		}
 	})

@@ -88,7 +88,7 @@ func TestReaderReadsTheGoldenBytesCutAnywhere(t *testing.T) {
 			t.Helper()
 			r := sse.NewReader(src, c.Max)
 			got, err := readAll(r)
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Errorf("%s, %s: ended with %v", c.Name, how, err)
 			}
 			if !slices.Equal(got, c.Want) {
@@ -114,7 +114,7 @@ func readAll(r *sse.Reader) ([]event, error) {
 	got := []event{}
 	for {
 		e, err := r.Next()
-		if err == sse.ErrTooLong {
+		if errors.Is(err, sse.ErrTooLong) {
 			got = append(got, event{TooLong: true})
 			continue
 		}

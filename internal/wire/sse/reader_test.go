@@ -17,10 +17,10 @@ func TestBrokenConnectionIsNotACleanEnd(t *testing.T) {
 		src := io.MultiReader(strings.NewReader("data: a\n\ndata: b\n"), iotest.ErrReader(broken))
 		r := sse.NewReader(src, 0)
 		got, err := readAll(r)
-		if !slices.Equal(got, []event{{Data: "a"}}) || err != broken {
+		if !slices.Equal(got, []event{{Data: "a"}}) || !errors.Is(err, broken) {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if _, again := r.Next(); again != broken {
+		if _, again := r.Next(); !errors.Is(again, broken) {
 			t.Errorf("the second time: %v", again)
 		}
 	}
@@ -46,7 +46,7 @@ func TestEventIsGivenOutBeforeTheNextByteArrives(t *testing.T) {
 				t.Fatalf("%q: %q, %v", writes, e.Data, err)
 			}
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%q: %v", writes, err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestRetryOfZeroIsARetryTime(t *testing.T) {
 }
 
 func TestSourceThatReadsNothingForEverIsAnError(t *testing.T) {
-	if _, err := sse.NewReader(nothing{}, 0).Next(); err != io.ErrNoProgress {
+	if _, err := sse.NewReader(nothing{}, 0).Next(); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("%v", err)
 	}
 }
@@ -79,7 +79,7 @@ func TestEventsOfOneMebibyteAreReadAndOneByteMoreIsNot(t *testing.T) {
 	event := func(n int) string { return "data: " + strings.Repeat("x", n-6) + "\r\n\r\n" }
 	input := event(sse.DefaultMaxEvent) + event(sse.DefaultMaxEvent+1) + "data: a\n\n"
 	got, err := readAll(sse.NewReader(strings.NewReader(input), 0))
-	if err != io.EOF || len(got) != 3 || len(got[0].Data) != sse.DefaultMaxEvent-6 || !got[1].TooLong || got[2].Data != "a" {
+	if !errors.Is(err, io.EOF) || len(got) != 3 || len(got[0].Data) != sse.DefaultMaxEvent-6 || !got[1].TooLong || got[2].Data != "a" {
 		t.Errorf("%d events, %v", len(got), err)
 	}
 }
@@ -90,9 +90,9 @@ func TestEndlessInputIsBounded(t *testing.T) {
 		r := sse.NewReader(io.LimitReader(&endless{text: text}, 16<<20), 1<<16)
 		n := testing.AllocsPerRun(1, func() {
 			for {
-				if _, err := r.Next(); err == io.EOF {
+				if _, err := r.Next(); errors.Is(err, io.EOF) {
 					return
-				} else if err != sse.ErrTooLong {
+				} else if !errors.Is(err, sse.ErrTooLong) {
 					t.Fatalf("%q: %v", text, err)
 				}
 			}
@@ -129,7 +129,7 @@ func FuzzReaderAgreesWithTheStandardsWords(f *testing.F) {
 		} {
 			r := sse.NewReader(src, 0)
 			got, err := readAll(r)
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Fatalf("%s: %v", how, err)
 			}
 			if !slices.Equal(got, want) || r.LastEventID() != lastID {
@@ -148,7 +148,7 @@ func FuzzReaderWithALimitCutAnywhere(f *testing.F) {
 			most = 16
 		}
 		want, err := readAll(sse.NewReader(bytes.NewReader(input), most))
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		for _, e := range want {
@@ -160,7 +160,7 @@ func FuzzReaderWithALimitCutAnywhere(f *testing.F) {
 			"byte by byte": iotest.OneByteReader(bytes.NewReader(input)),
 			"cut":          cutAt(input, cut),
 		} {
-			if got, err := readAll(sse.NewReader(src, most)); err != io.EOF || !slices.Equal(got, want) {
+			if got, err := readAll(sse.NewReader(src, most)); !errors.Is(err, io.EOF) || !slices.Equal(got, want) {
 				t.Fatalf("%s:\n got %+v, %v\nwant %+v", how, got, err, want)
 			}
 		}
