@@ -203,4 +203,3 @@ func TestFilesNameNoMachine(t *testing.T) {
 		}
 	}
 }
-
