@@ -171,28 +171,30 @@ func (t *target) location(request *target) (string, bool) {
 	path := url.URL{Path: "/" + strings.TrimLeft(t.path, `/\`)}
 	b.WriteString(path.EscapedPath())
 	if t.query != "" {
-		b.WriteByte('?')
-		writeEscaped(&b, t.query)
+		b.WriteString("?" + EscapeQuery(t.query))
 	}
 	if t.hasHash {
-		b.WriteByte('#')
-		writeEscaped(&b, t.hash)
+		b.WriteString("#" + EscapeQuery(t.hash))
 	}
 	return b.String(), true
 }
 
-// writeEscaped writes a raw query or fragment with the bytes escaped that
-// cannot stand in one (RFC 3986, 3.4) or would end it.
-func writeEscaped(b *strings.Builder, raw string) {
+// EscapeQuery escapes the bytes of a raw query or fragment that cannot stand in
+// one (RFC 3986, 3.4) or would end it. What is escaped already stays so.
+func EscapeQuery(raw string) string {
 	const hex = "0123456789ABCDEF"
-	for i := range len(raw) {
-		c := raw[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0 {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-			continue
-		}
-		b.WriteByte(c)
+	bad := func(c byte) bool {
+		return c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0
 	}
+	var b strings.Builder
+	for i := range len(raw) {
+		if c := raw[i]; bad(c) {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func parseTarget(text string) (target, error) {
