@@ -138,18 +138,18 @@ func (p *parser) items(n *Node) {
 func (p *parser) more(n *Node, closer rune) bool {
 	for {
 		p.skip()
-		switch c := p.peek(); {
-		case c == closer:
+		switch c := p.peek(); c {
+		case closer:
 			p.next()
 			return false
-		case c == eof:
+		case eof:
 			p.stop(p.pos, fmt.Sprintf("write the missing %q", closer), "the file ends inside %v that begins at %v", n.Kind, n.Pos)
-		case c == '}' || c == ']':
+		case '}', ']':
 			if closer == eof {
 				p.stop(p.pos, "", "%q closes nothing", c)
 			}
 			p.stop(p.pos, fmt.Sprintf("write %q", closer), "%q cannot close %v that begins at %v", c, n.Kind, n.Pos)
-		case c == ',' || c == ';':
+		case ',', ';':
 			p.report(p.pos, "remove it", "%q stands alone", c)
 			p.next()
 		default:
@@ -180,16 +180,18 @@ func (p *parser) member() (m Member, ok bool) {
 	m.Key = p.key()
 	end := p.pos
 	p.skip()
-	switch c := p.peek(); {
-	case c == ':':
+	switch c := p.peek(); c {
+	case ':':
 		p.next()
-	case c == '=':
+	case '=':
 		p.report(p.pos, "", "write ':' in place of '=' after the key %q", m.Key)
 		for p.peek() == '=' || p.peek() == '>' {
 			p.next()
 		}
-	case !endsValue(c):
-		p.report(end, "", "missing ':' after the key %q", m.Key)
+	default:
+		if !endsValue(c) {
+			p.report(end, "", "missing ':' after the key %q", m.Key)
+		}
 	}
 	p.skip()
 	if endsValue(p.peek()) {
