@@ -57,7 +57,7 @@ type Route struct {
 type Redirect struct {
 	From   string
 	To     string
-	Status int // 301 where the file sets none
+	Status int // 302 where the file sets none
 }
 
 // Cache says what a route's Cache-Control header holds.

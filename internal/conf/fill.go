@@ -1,0 +1,45 @@
+package conf
+
+import (
+	"reflect"
+
+	"github.com/leat-dev/leat/internal/json5"
+)
+
+// Fill gives every field that is zero its default from the table. Two kinds
+// of fields stay zero: Timeouts.Request, whose default is 5 minutes for an
+// ordinary request and never for a stream; and what a route does not set for
+// itself, which is the server's.
+func Fill(c *Config) {
+	c.scope().fill(inServer)
+	for i := range c.Routes {
+		c.Routes[i].scope().fill(inRoute)
+	}
+	for i := range c.Redirects {
+		c.Redirects[i].scope().fill(inRedirect)
+	}
+}
+
+// fill sets the defaults of the rows that stand in one place; those that a
+// route shares with the server are the server's.
+func (s *scope) fill(in place) {
+	for w := range rows(in) {
+		if w.field == nil || w.def == "" || w.keep || w.kind == flag || w.in&inServer != 0 && in != inServer {
+			continue
+		}
+		if field := w.field(s); reflect.ValueOf(field).Elem().IsZero() {
+			store(field, w.value())
+		}
+	}
+}
+
+// value is the row's default as a Go value.
+func (w *row) value() any {
+	r := &reader{}
+	v := val{&json5.Node{Kind: json5.String, Text: w.def}, r, w.path}
+	got := w.kind.read(v)
+	if got == nil {
+		panic(r.errs.Error()) // a mistake in the table, which a test finds
+	}
+	return got
+}

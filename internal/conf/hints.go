@@ -1,0 +1,111 @@
+package conf
+
+import (
+	"fmt"
+	"strings"
+)
+
+// unknown says what is wrong with a key that has no row where it stands, and
+// which key was probably meant.
+func (r *reader) unknown(name, prefix string, t *tree, s *scope) (problem, hint string) {
+	path := join(prefix, name)
+	switch {
+	case s.place == atTop && known(inServer, path):
+		return fmt.Sprintf("stands beside web, which begins at %v", r.web), "write it inside web"
+	case s.place == inServer && known(atTop, path):
+		return fmt.Sprintf("stands inside web, which begins at %v", r.web), "write it beside web"
+	case s.place == inRoute && known(inServer|atTop, path):
+		return "is a key of the server, not of one route", "write it outside of routes"
+	case s.place&inServer != 0 && known(inRoute, path):
+		return "is a key of a route", "write it in an entry of routes"
+	}
+	return "unknown key", propose(name, prefix, t, s.place)
+}
+
+// known says whether a row is at path or below it.
+func known(in place, path string) bool {
+	for w := range rows(in) {
+		if w.path == path || strings.HasPrefix(w.path, path+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// propose names the key that was meant by one that does not exist: from the
+// surest guess to the vaguest.
+func propose(name, prefix string, t *tree, in place) string {
+	near, far := nearest(name, t.names)
+	elsewhere := pathTo(name, in)
+	switch {
+	case far == 0:
+		return "write " + near
+	case directiveKey(name) != "":
+		return "the directive " + name + " is the key " + directiveKey(name)
+	case strings.Contains(name, ".") && find(in, join(prefix, name)) != nil:
+		group, key, _ := strings.Cut(name, ".")
+		return fmt.Sprintf("write %s: { %s: … }", group, key)
+	case far == 1 && len(name) > 2:
+		return "write " + near
+	case elsewhere != "":
+		return "write " + elsewhere
+	case far <= 1+len(name)/4:
+		return "write " + near
+	case len(t.names) <= 12:
+		return "the keys here are " + strings.Join(t.names, ", ")
+	}
+	return ""
+}
+
+// pathTo is the path of a key by its last part, nearly or in full.
+func pathTo(name string, in place) string {
+	best, least := "", 1+len(name)/6
+	for w := range rows(in | inServer) {
+		last := w.path[strings.LastIndexByte(w.path, '.')+1:]
+		if d := distance(name, last); d < least && len(name) > 3 || d == 0 && least > 0 {
+			best, least = w.path, d
+		}
+	}
+	return best
+}
+
+// nearest is the name with the least distance, the first of several.
+func nearest(name string, names []string) (best string, least int) {
+	least = len(name) + 1
+	for _, n := range names {
+		if d := distance(name, n); d < least {
+			best, least = n, d
+		}
+	}
+	return best, least
+}
+
+// distance counts the letters to insert, remove, change or swap to make b of
+// a (Damerau and Levenshtein); their case does not count.
+func distance(a, b string) int {
+	x, y := []rune(strings.ToLower(a)), []rune(strings.ToLower(b))
+	if len(x) > 64 {
+		return len(x)
+	}
+	var before []int
+	last := make([]int, len(y)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range x {
+		row := make([]int, len(y)+1)
+		row[0] = i + 1
+		for j := range y {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(y)]
+}

@@ -1,0 +1,171 @@
+package conf
+
+var limitSection = section{
+	title: "Limits",
+	intro: "Each limit has a clear answer: a status, or a record or close code with the limit's name.",
+	rows: []row{
+		{
+			path: "limits.connections", in: inServer, kind: count, def: "unlimited", ioto: "100",
+			why:   "a hundred readers of one live page would be all that it had",
+			field: func(s *scope) any { return &s.limits.Connections },
+			doc:   "Simultaneous connections. One more is answered 503 with `Retry-After`. Unlimited means up to the system's limit of descriptors.",
+		},
+		{
+			path: "limits.requests", in: inServer, kind: count, def: "1000",
+			field: func(s *scope) any { return &s.limits.Requests },
+			doc:   "Requests on one connection, which closes after the last of them.",
+		},
+		{
+			path: "limits.header", in: inServer, kind: size, def: "10K",
+			field: func(s *scope) any { return &s.limits.Header },
+			doc:   "Request line and headers. More is answered 431.",
+		},
+		{
+			path: "limits.body", in: inServer | inRoute, kind: size, def: "100K",
+			field: func(s *scope) any { return &s.limits.Body },
+			doc:   "A request's body. More is answered 413.",
+		},
+		{
+			path: "limits.queue", in: inServer | inRoute, kind: size, def: "256KB", ioto: "none",
+			why:   "memory has to be bounded where a reader stops reading",
+			field: func(s *scope) any { return &s.limits.Queue },
+			doc:   "What may wait for one slow reader in the server's memory. Beyond it a stream waits, or gets `ErrSlowReader`.",
+		},
+		{
+			path: "limits.sendBuffer", in: inServer | inRoute, kind: size, def: "64KB", ioto: "the kernel's, up to 4 MiB",
+			why:   "the kernel's memory counts too",
+			field: func(s *scope) any { return &s.limits.SendBuffer },
+			doc:   "What may wait for one slow reader in the kernel.",
+		},
+		{
+			path: "limits.webSockets", in: inServer | inRoute, kind: count, def: "unlimited", ioto: "none; Appweb's is 25",
+			why: "as for `limits.connections`", state: later,
+			doc: "Simultaneous WebSockets. One more is answered 503 with `Retry-After`.",
+		},
+		{
+			path: "limits.maxMessage", in: inServer | inRoute, kind: size, def: "1MB", ioto: "MAXINT in its documents, 100K in its code",
+			why: "a message is held in memory whole, so its size has to be bounded", state: later,
+			doc: "The largest WebSocket message, in and out. A larger one closes with 1009.",
+		},
+		{
+			path: "limits.maxFrame", in: inServer | inRoute, kind: size, def: "131072", ioto: "131072 in its documents, 100K in its code",
+			why: "what the documents state", state: later,
+			doc: "The largest WebSocket frame that is sent. What comes in has no such limit.",
+		},
+		{
+			path: "limits.maxPacket", in: inServer | inRoute, kind: size, ioto: "none; Appweb's is 8K",
+			why: "a program gets whole messages unless it asks for pieces", state: later,
+			doc: "The largest piece of a WebSocket message that a callback gets; the last is marked. Without it: as `limits.maxMessage`.",
+		},
+		{
+			path: "limits.upload", in: inServer | inRoute, kind: size, def: "20MB", state: later,
+			doc: "An uploaded file, and the body of a PUT.",
+		},
+		{
+			path: "limits.uploads", in: inServer | inRoute, kind: countOrZero, def: "unlimited", state: later,
+			doc: "The parts of an upload. 0 is unlimited too.",
+		},
+		{
+			path: "limits.sessions", in: inServer, kind: count, def: "20", state: later,
+			doc: "Simultaneous sessions.",
+		},
+		{
+			path: "limits.digest", in: inServer, kind: count, def: "1000", state: later,
+			doc: "Nonces that digest authentication keeps track of.",
+		},
+	},
+}
+
+var timeoutSection = section{
+	title: "Timeouts",
+	intro: "`never` is no timeout at all; it has no hidden limit.",
+	rows: []row{
+		{
+			path: "timeouts.parse", in: inServer, kind: duration, def: "10 secs", ioto: "5 secs",
+			why:   "a phone on a slow network may need longer",
+			field: func(s *scope) any { return &s.timeouts.Parse },
+			doc:   "From a request's first byte, or the connection's start, to the end of its headers.",
+		},
+		{
+			path: "timeouts.inactivity", in: inServer | inRoute, kind: duration, def: "5 mins",
+			field: func(s *scope) any { return &s.timeouts.Inactivity },
+			doc:   "How long a connection may be idle, kept-alive or in a request. Every byte in either direction counts.",
+		},
+		{
+			path: "timeouts.request", in: inServer | inRoute, kind: duration, def: "5 mins; a stream: never", keep: true, ioto: "5 mins",
+			why:   "it would cut live streams; set by the file or the route it bounds them too",
+			field: func(s *scope) any { return &s.timeouts.Request },
+			doc:   "The whole life of a request. A stream or WebSocket is bounded only by a file or route that sets this key.",
+		},
+		{
+			path: "timeouts.write", in: inServer | inRoute, kind: duration, def: "30 secs", ioto: "`timeouts.inactivity`",
+			why:   "a reader that is gone should not be waited for that long",
+			field: func(s *scope) any { return &s.timeouts.Write },
+			doc:   "How long a reader may take no byte of what waits for it.",
+		},
+		{
+			path: "timeouts.heartbeat", in: inServer | inRoute, kind: duration, def: "25 secs", ioto: "none",
+			why:   "proxies cut a silent stream after a minute, and a vanished reader is found only by a write",
+			field: func(s *scope) any { return &s.timeouts.Heartbeat },
+			doc:   "When nothing was sent for so long, a stream sends a sign of life that readers skip. `never` turns it off.",
+		},
+		{
+			path: "timeouts.drain", in: inServer, kind: duration, def: "10 secs", ioto: "none",
+			why:   "streams get a clean end",
+			field: func(s *scope) any { return &s.timeouts.Drain },
+			doc:   "How long a server that was told to stop waits for requests and streams to end.",
+		},
+		{
+			path: "timeouts.session", in: inServer, kind: duration, def: "30 mins", state: later,
+			doc: "How long a session lives after its last use.",
+		},
+		{
+			path: "timeouts.digest", in: inServer, kind: duration, def: "60 secs", state: later,
+			doc: "How long a nonce of digest authentication is good.",
+		},
+		{
+			path: "timeouts.tls", in: inServer, kind: duration, def: "30 secs", state: later,
+			doc: "How long a TLS handshake may take.",
+		},
+	},
+}
+
+var socketSection = section{
+	title: "WebSockets",
+	intro: "`limits.webSockets`, `limits.maxMessage`, `limits.maxFrame` and `limits.maxPacket` are for WebSockets too.",
+	rows: []row{
+		{
+			path: "webSockets.enable", in: inServer | inRoute, kind: flag, def: "true", state: later,
+			doc: "Whether an action may turn a request into a WebSocket.",
+		},
+		{
+			path: "webSockets.ping", in: inServer | inRoute, kind: duration, def: "never", state: later,
+			doc: "How often a ping keeps a WebSocket alive.",
+		},
+		{
+			path: "webSockets.protocol", in: inServer | inRoute, kind: texts, def: "chat", state: later,
+			doc: "The sub-protocol, or a list of them, best first.",
+		},
+		{
+			path: "webSockets.requireProtocol", in: inServer | inRoute, kind: flag, def: "false", state: later,
+			doc: "Whether a client has to offer one of these protocols.",
+		},
+		{
+			path: "webSockets.validateUTF", in: inServer | inRoute, kind: flag, def: "true", ioto: "`true` in its documents, `false` in its code",
+			why: "what the documents state", state: later,
+			doc: "Whether a text message has to be UTF-8, as RFC 6455 demands.",
+		},
+		{
+			path: "webSockets.preserveFrames", in: inServer | inRoute, kind: flag, def: "false", state: later,
+			doc: "Whether a callback gets each frame as it came, in place of whole messages.",
+		},
+		{
+			path: "webSockets.origins", in: inServer | inRoute, kind: texts, state: later,
+			doc: "The origins that may open a WebSocket beside the server's own.",
+		},
+		{
+			path: "webSockets.deflate", in: inServer | inRoute, kind: flag, def: "false", state: later,
+			doc: "Whether messages are compressed where the client can (RFC 7692).",
+		},
+	},
+}

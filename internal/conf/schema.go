@@ -1,0 +1,4 @@
+package conf
+
+// object is a JSON object in the making.
+type object map[string]any
