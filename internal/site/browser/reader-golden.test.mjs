@@ -81,3 +81,13 @@ for (const { name, event: e, comment, bytes, refused } of sse.append) {
     }
   })
 }
+
+test('hostile fields that Go has sent stay within their events, for two parsers', async () => {
+  const { sent, bytes } = golden('sse-hostile')
+  const input = Buffer.from(bytes)
+  for (const pieces of [[input], Array.from(input, (_, i) => input.subarray(i, i + 1))]) {
+    const { found } = await outcome(readEvents, chunks(pieces))
+    assert.deepEqual(found, sent.map(event))
+    assert.deepEqual(third(pieces), sent.map(event).map(withoutRetry))
+  }
+})

@@ -37,9 +37,11 @@ type golden struct {
 
 // event is an sse.Event that can be compared, or what stands for one.
 type event struct {
-	ID, Name, Data string
-	Retry          int
-	TooLong        bool
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Data    string `json:"data"`
+	Retry   int    `json:"retry,omitempty"`
+	TooLong bool   `json:"tooLong,omitempty"`
 }
 
 func readGolden(t testing.TB) golden {
