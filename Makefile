@@ -34,4 +34,5 @@ cross: ## vet for the systems that this machine is not
 	@scripts/cross.sh
 
 golden: ## rewrite golden files; read the diff before you commit it
-	@go test ./... -run 'Golden|TestAPI|TestDependencies' -update
+	@go test $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') \
+		-run 'Golden|TestAPI|TestDependencies' -update
