@@ -1,0 +1,69 @@
+// Package metrics counts what happens in one server.
+package metrics
+
+import "sync/atomic"
+
+// Counters are the counts of one server. The zero value is ready; its fields
+// may be used from any goroutine.
+type Counters struct {
+	Connections  atomic.Int64 // open now
+	Refused      atomic.Int64 // connections answered 503 for limits.connections
+	Requests     atomic.Int64 // begun
+	Panics       atomic.Int64 // handlers and callbacks that panicked
+	Streams      atomic.Int64 // open now
+	Records      atomic.Int64 // sent by streams
+	SlowRecords  atomic.Int64 // refused because a reader's queue was full
+	StreamsEnded [reasons]atomic.Int64
+}
+
+// A Reason says why a stream, or a response that was flushed, ended.
+type Reason int
+
+// The reasons, in the order of their names.
+const (
+	Done Reason = iota
+	Gone
+	Stalled
+	Slow
+	RequestTimeout
+	InactivityTimeout
+	Shutdown
+	Panic
+	Failed
+	reasons
+)
+
+var names = [reasons]string{
+	Done:              "done",
+	Gone:              "reader gone",
+	Stalled:           "timeouts.write",
+	Slow:              "limits.queue",
+	RequestTimeout:    "timeouts.request",
+	InactivityTimeout: "timeouts.inactivity",
+	Shutdown:          "shutdown",
+	Panic:             "panic",
+	Failed:            "failed",
+}
+
+// String is the reason's name, as the log and the counters show it.
+func (r Reason) String() string { return names[r] }
+
+// Ended answers the ends counted so far, by the names of their reasons.
+func (c *Counters) Ended() map[string]int64 {
+	ended := map[string]int64{}
+	for r, name := range names {
+		if n := c.StreamsEnded[r].Load(); n > 0 {
+			ended[name] = n
+		}
+	}
+	return ended
+}
+
+// The messages of the log, as its readers search for them.
+const (
+	LogRequest   = "request"
+	LogPanic     = "panic"
+	LogListening = "listening"
+	LogStopping  = "stopping"
+	LogAccept    = "accept"
+)
