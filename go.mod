@@ -2,7 +2,10 @@ module github.com/leat-dev/leat
 
 go 1.26.0
 
-require github.com/shirou/gopsutil/v4 v4.26.10
+require (
+	github.com/shirou/gopsutil/v4 v4.26.10
+	golang.org/x/sys v0.49.0
+)
 
 require (
 	github.com/ebitengine/purego v0.11.2 // indirect
@@ -12,5 +15,4 @@ require (
 	github.com/tklauser/go-sysconf v0.4.0 // indirect
 	github.com/tklauser/numcpus v0.12.0 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
-	golang.org/x/sys v0.48.0 // indirect
 )

@@ -1,0 +1,249 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A Conn is an accepted connection, from accept to close: also while an engine
+// keeps it. A write ends when the peer takes no byte for the listener's write
+// timeout, however long the whole takes.
+type Conn struct {
+	net.Conn
+	listener *listener
+	requests atomic.Int64 // begun on it
+	busy     atomic.Int64 // under way
+
+	limit atomic.Int64 // the write deadline somebody asked for, in Unix nanoseconds; 0: none
+
+	header    atomic.Bool // bytes of a request have come, and no handler has begun
+	ignoreEOF atomic.Bool // a peer that ends its half is not gone
+
+	mu     sync.Mutex
+	wake   chan struct{} // closed to wake a Read that waits behind the end of input
+	readBy time.Time     // the read deadline
+	closed bool
+}
+
+type connKey struct{}
+
+// ConnOf answers the connection that a request came on: nil unless one of our
+// listeners accepted it.
+func ConnOf(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
+	return c
+}
+
+// WithConn is for http.Server.ConnContext.
+func WithConn(ctx context.Context, c net.Conn) context.Context {
+	if c, ok := c.(*Conn); ok {
+		return context.WithValue(ctx, connKey{}, c)
+	}
+	return ctx
+}
+
+// OnLoopback says whether the connection came through a listener that only
+// this machine reaches by name.
+func (c *Conn) OnLoopback() bool { return c.listener.loopback }
+
+// filePart is how much of a file is sent under one deadline.
+const filePart = 256 << 10
+
+// Write writes b, as long as the peer takes some of it.
+func (c *Conn) Write(b []byte) (int, error) {
+	done := 0
+	for {
+		if err := c.arm(); err != nil {
+			return done, err
+		}
+		n, err := c.Conn.Write(b[done:])
+		done += n
+		if err == nil || !c.goOn(n, err) {
+			return done, err
+		}
+	}
+}
+
+// ReadFrom sends what r holds; a file goes by sendfile.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	to, ok := c.Conn.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{c}, r)
+	}
+	left := int64(-1)
+	if l, ok := r.(*io.LimitedReader); ok {
+		r, left = l.R, l.N
+		defer func() { l.N = left }()
+	}
+	done := int64(0)
+	for left != 0 {
+		part := &io.LimitedReader{R: r, N: filePart}
+		if left > 0 {
+			part.N = min(left, filePart)
+		}
+		asked := part.N
+		if err := c.arm(); err != nil {
+			return done, err
+		}
+		n, err := to.ReadFrom(part)
+		done += n
+		if left > 0 {
+			left -= n
+		}
+		switch {
+		case err != nil && !c.goOn(int(n), err):
+			return done, err
+		case err == nil && n < asked:
+			return done, nil // r has ended
+		}
+	}
+	return done, nil
+}
+
+// arm sets the deadline of the next write.
+func (c *Conn) arm() error {
+	deadline := time.Time{}
+	if stall := c.listener.o.Write; stall > 0 {
+		deadline = time.Now().Add(stall)
+	}
+	if at := c.limit.Load(); at != 0 {
+		if t := time.Unix(0, at); deadline.IsZero() || t.Before(deadline) {
+			deadline = t
+		}
+	}
+	return c.Conn.SetWriteDeadline(deadline)
+}
+
+// goOn says whether a write that was cut short made progress and may go on.
+func (c *Conn) goOn(n int, err error) bool {
+	if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	at := c.limit.Load()
+	return at == 0 || time.Now().Before(time.Unix(0, at))
+}
+
+// SetWriteDeadline bounds all writes to come, besides the write timeout.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.limit.Store(0)
+	} else {
+		c.limit.Store(t.UnixNano())
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline bounds reads and writes.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// IgnoreEOF says whether a peer that ends its half of the connection is still
+// there. Balancers end their half early.
+func (c *Conn) IgnoreEOF(ignore bool) { c.ignoreEOF.Store(ignore) }
+
+// tooSlow answers a request whose header did not come within timeouts.parse
+// (RFC 9110, 15.5.9).
+const tooSlow = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n" +
+	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 47\r\n\r\n" +
+	"the request did not come within timeouts.parse\n"
+
+// Read reads. Where the end of input is ignored, it waits behind it until the
+// connection is closed or a read deadline is set.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	switch {
+	case n > 0:
+		c.header.CompareAndSwap(false, c.busy.Load() == 0)
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.header.Swap(false):
+		_, _ = c.Write([]byte(tooSlow)) // net/http closes next, whether it arrives or not
+	case errors.Is(err, io.EOF) && c.ignoreEOF.Load():
+		return 0, c.waitBehindEOF()
+	}
+	return n, err
+}
+
+// begin and end enclose a request on the connection; begin answers how many
+// there have been.
+func (c *Conn) begin() int64 {
+	c.busy.Add(1)
+	c.header.Store(false)
+	return c.requests.Add(1)
+}
+
+func (c *Conn) end() { c.busy.Add(-1) }
+
+func (c *Conn) waitBehindEOF() error {
+	c.mu.Lock()
+	wait := !c.closed && (c.readBy.IsZero() || time.Now().Before(c.readBy))
+	if wait && c.wake == nil {
+		c.wake = make(chan struct{})
+	}
+	wake := c.wake
+	c.mu.Unlock()
+	if wait {
+		<-wake
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return io.EOF
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// SetReadDeadline bounds reads; one that waits behind the end of input ends.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.readBy = t
+	if !t.IsZero() {
+		c.wakeReader()
+	}
+	c.mu.Unlock()
+	return c.Conn.SetReadDeadline(t)
+}
+
+// wakeReader is called with mu held.
+func (c *Conn) wakeReader() {
+	if c.wake != nil {
+		close(c.wake)
+		c.wake = nil
+	}
+}
+
+// CloseWrite ends our half of the connection.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close closes the connection; closing twice does no harm.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	c.wakeReader()
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	c.listener.left(c)
+	return c.Conn.Close()
+}
+
+// SyscallConn gives the descriptor of the connection beneath.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}

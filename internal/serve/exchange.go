@@ -1,0 +1,442 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leat-dev/leat/internal/metrics"
+)
+
+// Bounds are the limits and timeouts of one request. Zero means no bound.
+type Bounds struct {
+	Requests   int   // on one connection
+	Body       int64 // bytes of the request
+	Inactivity time.Duration
+	// Request is the most an ordinary request may take. It bounds a stream,
+	// and an answer that is flushed as it comes, only where Whole is set.
+	Request time.Duration
+	Whole   bool
+
+	Queue      int64 // bytes that wait for a reader
+	SendBuffer int64 // bytes that the kernel queues for it
+	Write      time.Duration
+	Heartbeat  time.Duration
+	IgnoreEOF  bool
+}
+
+// An Exchange is one request and its answer, from its first line to the line
+// that the log gets of it. It is the http.ResponseWriter that a handler is
+// given: Flush, ReadFrom and Hijack work through it.
+type Exchange struct {
+	Bounds Bounds
+	Owner  any // of the corridor
+
+	w        http.ResponseWriter
+	rc       *http.ResponseController
+	conn     *Conn // nil when the connection is not ours
+	log      *slog.Logger
+	counters *metrics.Counters
+	flushing *Live // streams of ordinary handlers, to be told of a shutdown
+
+	r                    *http.Request // until the handler has returned
+	method, path, remote string
+	start                time.Time
+	ctx                  context.Context
+	cancel               context.CancelCauseFunc
+
+	mu      sync.Mutex // what the request's timer shares with the handler
+	timer   *time.Timer
+	expired bool
+
+	status   int
+	wrote    bool // the header has been written
+	discard  bool // the body has been replaced by a refusal
+	refusal  atomic.Pointer[refused]
+	bytes    atomic.Int64
+	streams  bool // the handler flushes what it writes
+	hijacked bool
+	taken    bool // a Stream ends the exchange, see Take
+	panicked bool
+	failure  error
+	atEnd    []func()
+}
+
+// refused is an answer that a limit gives in the handler's place.
+type refused struct {
+	status int
+	text   string
+}
+
+// A LimitError is the reason of what ended because a bound was reached.
+type LimitError struct {
+	Name  string // of the key: "timeouts.request"
+	Value any    // of the bound
+}
+
+func (e *LimitError) Error() string { return fmt.Sprintf("leat: %s (%v)", e.Name, e.Value) }
+
+// ErrShutdown is the reason of what ended because the server stops.
+var ErrShutdown = errors.New("leat: the server stops")
+
+type exchangeKey struct{}
+
+// Of answers the exchange that a request belongs to, nil outside a Leat
+// server.
+func Of(ctx context.Context) *Exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	return x
+}
+
+// Begin starts an exchange. The request it answers carries the exchange in its
+// context; that context is cancelled with the reason.
+func (o *Options) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
+	x := &Exchange{
+		Bounds: o.Bounds, Owner: o.Owner, w: w, rc: http.NewResponseController(w), conn: ConnOf(r.Context()),
+		log: o.Log, counters: o.Counters, flushing: o.Live,
+		method: r.Method, path: r.URL.Path, remote: r.RemoteAddr, start: time.Now(),
+	}
+	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.ctx, x.cancel = ctx, cancel
+	r = r.WithContext(ctx)
+	x.r = r
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &body{x: x, ReadCloser: r.Body, left: -1}
+	}
+	o.Counters.Requests.Add(1)
+	if x.conn != nil {
+		x.conn.IgnoreEOF(false)
+		if n := x.conn.begin(); x.Bounds.Requests > 0 && n >= int64(x.Bounds.Requests) && r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close")
+		}
+	}
+	return x, r
+}
+
+// Bound puts the route's bounds in force.
+func (x *Exchange) Bound(r *http.Request) {
+	if x.conn != nil && r.ProtoMajor == 1 {
+		x.conn.IgnoreEOF(x.Bounds.IgnoreEOF)
+	}
+	if b, ok := r.Body.(*body); ok && x.Bounds.Body > 0 {
+		b.left = x.Bounds.Body
+		if r.ContentLength > x.Bounds.Body {
+			x.refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the request's body is larger than limits.body (%d bytes)", x.Bounds.Body))
+		}
+	}
+	if x.Bounds.Request > 0 {
+		x.mu.Lock()
+		x.timer = time.AfterFunc(x.Bounds.Request, x.expire)
+		x.mu.Unlock()
+	}
+}
+
+// Refused answers the request when a limit has done so before any handler.
+func (x *Exchange) Refused() bool {
+	if x.refusal.Load() == nil {
+		return false
+	}
+	x.WriteHeader(http.StatusOK)
+	return true
+}
+
+// refuse makes a limit's answer that of the exchange, if it has none yet.
+func (x *Exchange) refuse(status int, text string) {
+	x.refusal.CompareAndSwap(nil, &refused{status, text})
+}
+
+// expire ends a request that took too long. The handler is told by its
+// context; one that does not listen has its writes fail soon after.
+func (x *Exchange) expire() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer == nil {
+		return
+	}
+	x.expired = true
+	x.refuse(http.StatusServiceUnavailable, fmt.Sprintf("the request took longer than timeouts.request (%v)", x.Bounds.Request))
+	x.cancel(&LimitError{"timeouts.request", x.Bounds.Request})
+	_ = x.rc.SetReadDeadline(time.Now()) // a wrapper that forbids it only makes the end later
+	_ = x.rc.SetWriteDeadline(time.Now().Add(2 * time.Second))
+}
+
+// flows notes that the answer is long by intent, so that only a bound that was
+// set for it cuts it.
+func (x *Exchange) flows() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer != nil && !x.Bounds.Whole {
+		x.timer.Stop()
+		x.timer = nil
+	}
+}
+
+// Header is the answer's header.
+func (x *Exchange) Header() http.Header { return x.w.Header() }
+
+// Unwrap is for http.ResponseController.
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.w }
+
+// WriteHeader writes the header, or the refusal of a limit in its place.
+func (x *Exchange) WriteHeader(status int) {
+	if x.wrote || x.hijacked {
+		return
+	}
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		x.w.WriteHeader(status)
+		return
+	}
+	x.wrote = true
+	x.status = status
+	refusal := x.refusal.Load()
+	if refusal == nil {
+		x.w.WriteHeader(status)
+		return
+	}
+	x.status, x.discard = refusal.status, true
+	x.w.Header().Set("Connection", "close")
+	if refusal.status == http.StatusServiceUnavailable {
+		x.w.Header().Set("Retry-After", "5")
+	}
+	x.drain(refusedDrain)
+	Error(x.w, x.r, refusal.status, refusal.text)
+}
+
+func (x *Exchange) Write(b []byte) (int, error) {
+	x.WriteHeader(http.StatusOK)
+	if x.discard {
+		return len(b), nil
+	}
+	n, err := x.w.Write(b)
+	x.count(int64(n), err)
+	return n, err
+}
+
+// WriteString is Write without a copy.
+func (x *Exchange) WriteString(s string) (int, error) {
+	x.WriteHeader(http.StatusOK)
+	if x.discard {
+		return len(s), nil
+	}
+	n, err := io.WriteString(x.w, s)
+	x.count(int64(n), err)
+	return n, err
+}
+
+// ReadFrom keeps sendfile.
+func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
+	x.flows()
+	x.WriteHeader(http.StatusOK)
+	if x.discard {
+		return io.Copy(io.Discard, r)
+	}
+	n, err := io.Copy(x.w, r)
+	x.count(n, err)
+	return n, err
+}
+
+func (x *Exchange) count(n int64, err error) {
+	x.bytes.Add(n)
+	if err != nil && x.failure == nil && !errors.Is(err, http.ErrBodyNotAllowed) && !errors.Is(err, http.ErrContentLength) {
+		x.failure = err
+	}
+}
+
+// Flush is FlushError for those who do not ask.
+func (x *Exchange) Flush() {
+	_ = x.FlushError() // the error is kept, and ends the exchange
+}
+
+// FlushError sends what has been written. A handler that flushes streams: it
+// is bounded, counted and told of a shutdown as a stream is.
+func (x *Exchange) FlushError() error {
+	x.WriteHeader(http.StatusOK)
+	if !x.streams && !x.taken {
+		x.streams = true
+		x.flows()
+		x.counters.Streams.Add(1)
+		x.flushing.add(x)
+	}
+	err := x.rc.Flush()
+	x.count(0, err)
+	if err != nil {
+		x.cancel(err)
+	}
+	return err
+}
+
+// Hijack gives the connection away.
+func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := x.rc.Hijack()
+	if err == nil {
+		x.hijacked = true
+		x.flows()
+	}
+	return c, rw, err
+}
+
+// Take makes the caller responsible for the end of the exchange: its log line
+// waits for a call of Finish. The handler's return does not cancel Bounds.
+func (x *Exchange) Take() {
+	x.taken = true
+	x.flows()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer != nil { // a stream has its own
+		x.timer.Stop()
+		x.timer = nil
+	}
+}
+
+// AtEnd has fn called when the handler has returned.
+func (x *Exchange) AtEnd(fn func()) { x.atEnd = append(x.atEnd, fn) }
+
+// Conn answers the connection beneath, nil when it is not ours.
+func (x *Exchange) Conn() *Conn { return x.conn }
+
+// AddBytes counts what went out past Write.
+func (x *Exchange) AddBytes(n int64) { x.bytes.Add(n) }
+
+// refusedDrain is how long a body that was refused may go on to come.
+const refusedDrain = 500 * time.Millisecond
+
+// drain bounds what net/http waits for after the answer: the rest of a body
+// that the handler has not read.
+func (x *Exchange) drain(d time.Duration) {
+	if b, ok := x.r.Body.(*body); ok && !b.whole && d > 0 && x.r.ProtoMajor == 1 {
+		_ = x.rc.SetReadDeadline(time.Now().Add(d)) // a wrapper that forbids it keeps net/http's own rule
+	}
+}
+
+// returned is what follows when the handler has returned, or panicked.
+func (x *Exchange) returned() {
+	for _, fn := range x.atEnd {
+		fn()
+	}
+	x.mu.Lock()
+	if x.timer != nil {
+		x.timer.Stop()
+		x.timer = nil
+	}
+	expired := x.expired
+	x.mu.Unlock()
+	if !x.hijacked {
+		if x.conn != nil {
+			x.conn.end()
+		}
+		if !x.discard {
+			x.drain(x.Bounds.Inactivity)
+		}
+	}
+	if x.taken {
+		x.w, x.rc, x.r = nil, nil, nil // they are net/http's again
+		return
+	}
+	if !x.wrote && !x.hijacked && x.refusal.Load() != nil {
+		x.WriteHeader(http.StatusOK)
+	}
+	reason := x.reason(expired)
+	if x.streams {
+		x.flushing.remove(x)
+		x.counters.Streams.Add(-1)
+		x.counters.StreamsEnded[reason].Add(1)
+	}
+	x.Finish(reason, nil)
+}
+
+// reason says why an ordinary answer ended.
+func (x *Exchange) reason(expired bool) metrics.Reason {
+	switch {
+	case x.panicked:
+		return metrics.Panic
+	case errors.Is(context.Cause(x.ctx), ErrShutdown):
+		return metrics.Shutdown
+	case expired:
+		return metrics.RequestTimeout
+	case IsTimeout(x.failure):
+		return metrics.Stalled
+	case x.failure != nil:
+		return metrics.Gone
+	case x.streams && x.ctx.Err() != nil:
+		return metrics.Gone
+	}
+	return metrics.Done
+}
+
+// IsTimeout says whether err is a deadline that passed.
+func IsTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// Finish writes the exchange's line in the log.
+func (x *Exchange) Finish(reason metrics.Reason, err error) {
+	x.cancel(context.Canceled)
+	status := x.status
+	switch {
+	case x.hijacked && !x.taken:
+		status = http.StatusSwitchingProtocols
+	case status == 0:
+		status = http.StatusOK
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs,
+		slog.String("method", x.method), slog.String("path", x.path), slog.Int("status", status),
+		slog.Int64("bytes", x.bytes.Load()), slog.Duration("duration", time.Since(x.start)),
+		slog.String("remote", x.remote), slog.String("end", reason.String()))
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	x.log.LogAttrs(context.Background(), slog.LevelInfo, metrics.LogRequest, attrs...)
+}
+
+// body bounds what is read of a request, and how long the peer may be silent.
+type body struct {
+	io.ReadCloser
+	x     *Exchange
+	left  int64 // bytes still allowed; -1: any
+	whole bool  // it has been read to its end
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if idle := b.x.Bounds.Inactivity; idle > 0 {
+		if b.x.rc.SetReadDeadline(time.Now().Add(idle)) == nil {
+			defer b.calm()
+		}
+	}
+	if b.left >= 0 && int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.whole = b.whole || errors.Is(err, io.EOF)
+	if IsTimeout(err) {
+		b.x.refuse(http.StatusRequestTimeout, fmt.Sprintf("the request's body was silent for timeouts.inactivity (%v)", b.x.Bounds.Inactivity))
+	}
+	if b.left < 0 {
+		return n, err
+	}
+	if int64(n) <= b.left {
+		b.left -= int64(n)
+		return n, err
+	}
+	n, b.left = int(b.left), 0
+	b.x.refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the request's body is larger than limits.body (%d bytes)", b.x.Bounds.Body))
+	return n, &http.MaxBytesError{Limit: b.x.Bounds.Body}
+}
+
+// calm takes the read deadline away again, unless the request has expired.
+func (b *body) calm() {
+	b.x.mu.Lock()
+	defer b.x.mu.Unlock()
+	if !b.x.expired {
+		_ = b.x.rc.SetReadDeadline(time.Time{}) // it could be set, so it can be taken away
+	}
+}

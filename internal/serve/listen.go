@@ -1,0 +1,218 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leat-dev/leat/internal/metrics"
+)
+
+// ListenOptions bound what a listener accepts.
+type ListenOptions struct {
+	Connections *Gate
+	Write       time.Duration // how long a peer may take no byte; 0: for ever
+	Counters    *metrics.Counters
+}
+
+// A Gate counts the connections of all listeners that share it and lets in no
+// more than its limit.
+type Gate struct {
+	Most int // 0: no limit
+
+	mu   sync.Mutex
+	open map[*Conn]struct{}
+}
+
+// Listen listens where a URL says: http://host:port, http://[::1]:port, port 0
+// for any that is free, or unix:///path. The listener's Addr says where it is,
+// and its String is the URL.
+func Listen(ctx context.Context, at string, o ListenOptions) (Listener, error) {
+	network, address, err := ParseListen(at)
+	if err != nil {
+		return nil, err
+	}
+	if network == "unix" {
+		if err := removeDeadSocket(ctx, address); err != nil {
+			return nil, err
+		}
+	}
+	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true}}
+	l, err := lc.Listen(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	ln := &listener{Listener: l, o: o}
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
+		ln.loopback = tcp.IP.IsLoopback()
+	}
+	return ln, nil
+}
+
+// A Listener accepts connections that are all *Conn.
+type Listener interface {
+	net.Listener
+	fmt.Stringer
+}
+
+// ParseListen reads the URL of a listener.
+func ParseListen(at string) (network, address string, err error) {
+	scheme, rest, ok := strings.Cut(at, "://")
+	if !ok {
+		scheme, rest = "http", at
+	}
+	switch scheme {
+	case "unix":
+		if rest == "" {
+			return "", "", fmt.Errorf("listen %q: no path; write unix:///run/leat.sock", at)
+		}
+		return "unix", rest, nil
+	case "http":
+	case "https":
+		return "", "", fmt.Errorf("listen %q: TLS is not yet in effect; put a TLS proxy in front and listen on http://127.0.0.1:4000", at)
+	default:
+		return "", "", fmt.Errorf("listen %q: scheme %q is not known; write http://127.0.0.1:4000 or unix:///run/leat.sock", at, scheme)
+	}
+	u, err := url.Parse("http://" + rest)
+	if err != nil || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", "", fmt.Errorf("listen %q: not an address; write http://127.0.0.1:4000 or http://[::1]:4000", at)
+	}
+	host, port := u.Hostname(), u.Port()
+	if port == "" {
+		port = "80"
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		host = addr.String()
+	}
+	return "tcp", net.JoinHostPort(host, port), nil
+}
+
+// removeDeadSocket takes away the socket that a server which was killed left
+// behind, and nothing else.
+func removeDeadSocket(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSocket == 0 {
+		return nil // the bind says what is wrong
+	}
+	if err != nil {
+		return err
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err == nil {
+		_ = c.Close() // it was opened only to see whether somebody answers
+		return fmt.Errorf("listen unix://%s: another server is listening there", path)
+	}
+	return os.Remove(path)
+}
+
+type listener struct {
+	net.Listener
+	o        ListenOptions
+	loopback bool
+}
+
+// String is the URL to reach the listener by on this machine.
+func (l *listener) String() string {
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return "unix://" + l.Addr().String()
+	}
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port))
+}
+
+// refusal is the whole answer to a connection over the limit.
+const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n" +
+	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 42\r\n\r\n" +
+	"too many connections (limits.connections)\n"
+
+// Accept accepts the next connection below the limit. Those beyond it are
+// answered 503 and closed.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		conn := &Conn{Conn: c, listener: l}
+		if l.o.Connections.enter(conn) {
+			l.o.Counters.Connections.Add(1)
+			return conn, nil
+		}
+		l.o.Counters.Refused.Add(1)
+		refuse(c)
+	}
+}
+
+// refuse answers and closes. The answer fits into any send buffer, so that
+// nothing waits; what the peer has sent by now is taken, lest the close turns
+// into a reset that loses the answer.
+func refuse(c net.Conn) {
+	soon := time.Now().Add(100 * time.Millisecond)
+	_ = c.SetDeadline(soon) // a refused connection is owed no more than a try
+	_, _ = c.Write([]byte(refusal))
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	go func() {
+		var drop [512]byte
+		for n := 0; n < 8<<10; {
+			k, err := c.Read(drop[:])
+			if n += k; err != nil {
+				break
+			}
+		}
+		_ = c.Close()
+	}()
+}
+
+func (l *listener) left(c *Conn) {
+	if l.o.Connections.leave(c) {
+		l.o.Counters.Connections.Add(-1)
+	}
+}
+
+func (g *Gate) enter(c *Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.Most > 0 && len(g.open) >= g.Most {
+		return false
+	}
+	if g.open == nil {
+		g.open = map[*Conn]struct{}{}
+	}
+	g.open[c] = struct{}{}
+	return true
+}
+
+func (g *Gate) leave(c *Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, in := g.open[c]
+	delete(g.open, c)
+	return in
+}
+
+// CloseAll closes every connection, also those that have left net/http.
+func (g *Gate) CloseAll() {
+	g.mu.Lock()
+	open := make([]*Conn, 0, len(g.open))
+	for c := range g.open {
+		open = append(open, c)
+	}
+	g.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close() // they are being thrown away
+	}
+}

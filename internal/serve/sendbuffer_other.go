@@ -1,0 +1,22 @@
+//go:build !linux
+
+package serve
+
+import (
+	"net"
+	"syscall"
+)
+
+// LimitSendBuffer bounds what the kernel queues for a reader that does not
+// read. n is in bytes.
+func LimitSendBuffer(c syscall.Conn, n int) error {
+	if b, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		return b.SetWriteBuffer(n)
+	}
+	if w, ok := c.(*Conn); ok {
+		if b, ok := w.Conn.(*net.TCPConn); ok {
+			return b.SetWriteBuffer(n)
+		}
+	}
+	return nil
+}
