@@ -1,0 +1,265 @@
+package leat
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/leat-dev/leat/internal/conf"
+	"github.com/leat-dev/leat/internal/route"
+	"github.com/leat-dev/leat/internal/serve"
+)
+
+// fill gives every zero limit and timeout its default.
+func (c *Config) fill() {
+	d := conf.Config{
+		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
+		Headers: c.Headers, Limits: conf.Limits(c.Limits), Timeouts: conf.Timeouts(c.Timeouts), HalfClose: c.HalfClose,
+	}
+	conf.Fill(&d)
+	c.Listen, c.Index, c.HalfClose = d.Listen, d.Index, d.HalfClose
+	c.Limits, c.Timeouts = Limits(d.Limits), Timeouts(d.Timeouts)
+}
+
+// compile makes of the configuration what serves.
+func (s *Server) compile() error {
+	c := &s.config
+	s.options = serve.Options{
+		Headers: c.Headers, Bounds: c.bounds(Limits{}, Timeouts{}, ""), File: serve.FileOptions{DotFiles: c.DotFiles},
+		Hosts: append([]string{c.Name}, c.Hosts...), Patterns: http.NewServeMux(), Actions: http.NewServeMux(),
+		Named: func(name string) http.Handler { return s.named[name] },
+		Log:   s.log, Counters: &s.counters, Live: &s.live, Owner: s,
+	}
+	var redirects []route.Redirect
+	for _, r := range c.Redirects {
+		redirects = append(redirects, route.Redirect(r))
+	}
+	var err error
+	if s.options.Redirects, err = route.CompileRedirects(redirects); err != nil {
+		return fmt.Errorf("leat: redirect: %w", err)
+	}
+	if err := s.compileRoutes(); err != nil {
+		return err
+	}
+	for _, at := range c.Listen {
+		if _, _, err := serve.ParseListen(at); err != nil {
+			return fmt.Errorf("leat: %w", err)
+		}
+	}
+	return s.openFiles()
+}
+
+func (s *Server) compileRoutes() error {
+	c := &s.config
+	if len(c.Routes) == 0 {
+		return nil
+	}
+	rules := make([]route.Rule, 0, len(c.Routes))
+	for i, r := range c.Routes {
+		rules = append(rules, route.Rule{Match: r.Match})
+		to := serve.Route{
+			Methods: []string{http.MethodGet, http.MethodPost}, Action: r.Handler == "action", Name: r.Action,
+			Redirect: r.Redirect, Trim: r.Trim, Headers: r.Headers,
+			File: serve.FileOptions{
+				Cache: serve.Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
+				DotFiles: r.DotFiles || c.DotFiles,
+			},
+			Bounds: c.bounds(r.Limits, r.Timeouts, r.HalfClose),
+		}
+		if len(r.Methods) > 0 {
+			to.Methods = nil
+			for _, m := range r.Methods {
+				to.Methods = append(to.Methods, strings.ToUpper(m))
+			}
+		}
+		switch r.Handler {
+		case "", "file", "action":
+		default:
+			return fmt.Errorf("leat: routes[%d]: handler %q is not known; write \"file\" or \"action\"", i, r.Handler)
+		}
+		s.options.Routes = append(s.options.Routes, to)
+	}
+	var err error
+	if s.options.Rules, err = route.Compile(rules); err != nil {
+		return fmt.Errorf("leat: routes: %w", err)
+	}
+	return nil
+}
+
+// openFiles opens the documents. A folder that is not there is no reason not to
+// start: a server of actions needs none.
+func (s *Server) openFiles() error {
+	c := &s.config
+	files := c.FS
+	if files == nil && c.Documents != "" {
+		opened, closer, err := serve.OpenDocuments(c.Documents)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			s.log.Warn("there are no documents: files are 404", "documents", c.Documents)
+			return nil
+		case err != nil:
+			return fmt.Errorf("leat: documents: %w", err)
+		}
+		files, s.files = opened, closer
+	}
+	if files != nil {
+		s.options.Files = &serve.Files{FS: files, Index: c.Index, Types: c.MIME}
+	}
+	return nil
+}
+
+var _ io.Closer = (*os.Root)(nil)
+
+// requestTimeout is timeouts.request of an ordinary request where nothing sets
+// it.
+const requestTimeout = 5 * time.Minute
+
+// bounds are those of a route, or with zero values of the server.
+func (c *Config) bounds(l Limits, t Timeouts, halfClose string) serve.Bounds {
+	request := first(t.Request, c.Timeouts.Request)
+	if halfClose == "" {
+		halfClose = c.HalfClose
+	}
+	return serve.Bounds{
+		Requests: max(0, first(l.Requests, c.Limits.Requests)),
+		Body:     max(0, first(l.Body, c.Limits.Body)),
+		Queue:    max(0, first(l.Queue, c.Limits.Queue)),
+
+		Inactivity: positive(first(t.Inactivity, c.Timeouts.Inactivity)),
+		Request:    positive(first(request, requestTimeout)),
+		Whole:      request > 0,
+		Write:      positive(first(t.Write, c.Timeouts.Write)),
+		Heartbeat:  positive(first(t.Heartbeat, c.Timeouts.Heartbeat)),
+		IgnoreEOF:  halfClose == HalfCloseIgnore,
+	}
+}
+
+// first is the first that is not zero.
+func first[T comparable](values ...T) T {
+	var zero T
+	for _, v := range values {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}
+
+// streamOptions resolves o, which may be nil, for a stream of this server: by
+// its route, where a Leat server leads the request.
+func (s *Server) streamOptions(o *StreamOptions, x *serve.Exchange) StreamOptions {
+	b := s.options.Bounds
+	if x != nil {
+		b = x.Bounds
+	}
+	if o == nil {
+		o = &StreamOptions{}
+	}
+	r := *o
+	r.Heartbeat = positive(first(o.Heartbeat, b.Heartbeat))
+	r.Write = positive(first(o.Write, b.Write))
+	r.Inactivity = positive(first(o.Inactivity, b.Inactivity))
+	if b.Whole {
+		r.Request = first(o.Request, b.Request)
+	}
+	r.Request = positive(r.Request)
+	r.Queue = first(o.Queue, b.Queue)
+	if r.Queue <= 0 {
+		r.Queue = unboundedQueue
+	}
+	if r.HalfClose == "" {
+		r.HalfClose = HalfCloseEnd
+		if b.IgnoreEOF {
+			r.HalfClose = HalfCloseIgnore
+		}
+	}
+	return r
+}
+
+// unboundedQueue is what `limits.queue: 'unlimited'` comes to: no queue is
+// without a bound.
+const unboundedQueue = 1 << 30
+
+// An entry is something registered that a route must lead to.
+type entry struct {
+	pattern string // of net/http, or ""
+	name    string // of an action, or ""
+	action  bool   // reached by action routes alone
+}
+
+// warn logs what was registered in vain, and what was named in vain.
+func (s *Server) warn() {
+	for _, e := range s.entries {
+		if cure := s.unreachable(e); cure != "" {
+			s.log.Warn("no route leads to this action", "action", first(e.pattern, e.name), "add to routes", cure)
+		}
+	}
+	for i, r := range s.options.Routes {
+		if r.Name != "" && !hasToken(r.Name) && s.named[r.Name] == nil {
+			s.log.Warn("no action has this name: its URLs are 404", "route", s.config.Routes[i].Match, "action", r.Name)
+		}
+	}
+}
+
+func hasToken(name string) bool { return strings.ContainsAny(name, "{$") }
+
+// unreachable answers the route that would lead to e, "" where one does.
+func (s *Server) unreachable(e entry) string {
+	if e.name != "" {
+		for _, r := range s.options.Routes {
+			if r.Action && (r.Name == e.name || hasToken(r.Name)) {
+				return ""
+			}
+		}
+		return fmt.Sprintf("{ match: '/%s', handler: 'action', action: '%s' }", e.name, e.name)
+	}
+	path := sample(e.pattern)
+	if s.options.Rules == nil {
+		return ""
+	}
+	i, _, found := s.options.Rules.Find(path)
+	to := serve.Route{}
+	if found {
+		to = s.options.Routes[i]
+	}
+	switch {
+	case to.Redirect == "" && to.Action && to.Name == "",
+		to.Redirect == "" && !to.Action && !e.action:
+		return ""
+	}
+	return fmt.Sprintf("{ match: '%s', handler: 'action' }", path)
+}
+
+// sample is a path that a pattern of net/http matches.
+func sample(pattern string) string {
+	if _, rest, ok := strings.Cut(pattern, " "); ok {
+		pattern = strings.TrimLeft(rest, " \t")
+	}
+	if i := strings.IndexByte(pattern, '/'); i >= 0 {
+		pattern = pattern[i:]
+	}
+	var b strings.Builder
+	for segment := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
+		b.WriteByte('/')
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			segment = strings.TrimRight(strings.TrimRight(name, "}"), ".$")
+		}
+		b.WriteString(segment)
+	}
+	return b.String()
+}
+
+// Routed says whether a route with handler "action" and no `action` matches the
+// path: whether an Action under that URL would be reached.
+func (s *Server) Routed(path string) bool {
+	if s.options.Rules == nil {
+		return false
+	}
+	i, _, ok := s.options.Rules.Find(path)
+	return ok && s.options.Routes[i].Action && s.options.Routes[i].Name == "" && s.options.Routes[i].Redirect == ""
+}

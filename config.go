@@ -1,0 +1,168 @@
+package leat
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/leat-dev/leat/internal/conf"
+)
+
+// A limit or timeout of a Config that is negative does not bound; zero means
+// the default, which docs/web-json5.md states for each.
+const (
+	Unlimited = conf.Unlimited
+	Never     = conf.Never
+)
+
+// What Config.HalfClose, Route.HalfClose and StreamOptions.HalfClose hold.
+const (
+	HalfCloseEnd    = conf.HalfCloseEnd    // a reader that ends its half has left
+	HalfCloseIgnore = conf.HalfCloseIgnore // it has not: balancers do that
+)
+
+// A Config is what a web.json5 says, in Go. The zero Config is useful: it
+// listens on http://127.0.0.1:4000, serves what [Server.Handle] registers, and
+// bounds everything by the defaults. docs/web-json5.md describes each field
+// under its key.
+type Config struct {
+	Name      string            // canonical host name
+	Hosts     []string          // further host names that a listener on loopback answers
+	Listen    []string          // "http://host:port", "unix:///path"
+	Documents string            // folder of the files; "": none
+	FS        fs.FS             // the files, in place of Documents
+	Index     string            // of a folder: index.html
+	MIME      map[string]string // types by extension: ".ext"
+	Headers   map[string]string // of every answer
+	DotFiles  bool              // serve names that start with a dot
+	Routes    []Route           // the first that matches counts; none: actions, then files
+	Redirects []Redirect        // before the routes
+	Limits    Limits
+	Timeouts  Timeouts
+	HalfClose string
+	Logger    *slog.Logger // nil: slog.Default()
+}
+
+// A Route says what answers the URLs that it matches. Its zero limits and
+// timeouts are the server's.
+type Route struct {
+	Match      string   // "": everything; "/a": that path; "/a/": what is below; "/{name}"; "^…": a regular expression
+	Methods    []string // none: GET and POST
+	Handler    string   // "file" or "action"; "": file
+	Action     string   // name of the action, with {name} and $1 filled in; "": by URL
+	Redirect   string   // answer 302 with this Location
+	Trim       string   // what the handler does not see of the path's start
+	Headers    map[string]string
+	Cache      Cache
+	Compressed bool // serve name.br, name.zst, name.gz to those who accept them
+	Attachment bool // have browsers save the file
+	DotFiles   bool
+	Limits     Limits
+	Timeouts   Timeouts
+	HalfClose  string
+}
+
+// A Redirect sends the URLs that have all parts of From to To; see
+// docs/web-json5.md.
+type Redirect struct {
+	From   string
+	To     string
+	Status int // 0: 302
+}
+
+// Cache is the Cache-Control of a route's files.
+type Cache struct {
+	MaxAge     time.Duration
+	Directives string
+	Extensions []string // without the dot; none: every file
+}
+
+// Limits bound counts and bytes. Zero is the default, Unlimited no bound.
+type Limits struct {
+	Connections int   // open at once; beyond: 503
+	Requests    int   // on one connection
+	Header      int64 // bytes of a request's header; beyond: 431
+	Body        int64 // bytes of a request's body; beyond: 413
+	Queue       int64 // bytes that wait for a stream's reader
+	SendBuffer  int64 // bytes that the system keeps for a reader
+}
+
+// Timeouts bound time. Zero is the default, Never no bound.
+type Timeouts struct {
+	Parse      time.Duration // for a request's header to come
+	Inactivity time.Duration // without a byte either way
+	Request    time.Duration // for a request as a whole; a stream only where it is set
+	Write      time.Duration // without a byte taken by the reader
+	Heartbeat  time.Duration // without a byte sent on a stream
+	Drain      time.Duration // for everything to end when the server stops
+}
+
+// Load reads a web.json5 and the defaults of what it leaves open. Relative
+// paths in it are relative to its folder. The error holds every mistake, each
+// a *ConfigError, in the order of the file; errors.As finds the first, and
+// Unwrap() []error all.
+func Load(path string) (*Config, error) {
+	c, _, err := conf.Load(path)
+	return loaded(c, nil, err)
+}
+
+// LoadFS is Load for a file system, as embed makes one: the documents are then
+// a folder in it.
+func LoadFS(fsys fs.FS, path string) (*Config, error) {
+	c, _, err := conf.LoadFS(fsys, path)
+	return loaded(c, fsys, err)
+}
+
+// Check reads a web.json5 as Load does and says what deserves to be known of
+// it: keys that are not yet in effect or not needed, and, for a file in Ioto's
+// shape, defaults that differ from Ioto's.
+func Check(path string) (notes []string, err error) {
+	_, notes, err = conf.Load(path)
+	return notes, public(err)
+}
+
+func loaded(c *conf.Config, fsys fs.FS, err error) (*Config, error) {
+	if err != nil {
+		return nil, public(err)
+	}
+	config := &Config{
+		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
+		Headers: c.Headers, DotFiles: c.DotFiles, Limits: Limits(c.Limits), Timeouts: Timeouts(c.Timeouts),
+		HalfClose: c.HalfClose,
+	}
+	if fsys != nil {
+		sub, err := fs.Sub(fsys, c.Documents)
+		if err != nil {
+			return nil, err
+		}
+		config.Documents, config.FS = "", sub
+	}
+	for _, r := range c.Routes {
+		config.Routes = append(config.Routes, Route{
+			Match: r.Match, Methods: r.Methods, Handler: r.Handler, Action: r.Action, Redirect: r.Redirect, Trim: r.Trim,
+			Headers: r.Headers, Cache: Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
+			DotFiles: r.DotFiles, Limits: Limits(r.Limits), Timeouts: Timeouts(r.Timeouts), HalfClose: r.HalfClose,
+		})
+	}
+	for _, r := range c.Redirects {
+		config.Redirects = append(config.Redirects, Redirect(r))
+	}
+	return config, nil
+}
+
+// public turns conf's errors into ours.
+func public(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the join that is wanted, not what it holds
+		var errs []error
+		for _, err := range joined.Unwrap() {
+			errs = append(errs, public(err))
+		}
+		return errors.Join(errs...)
+	}
+	var wrong *conf.Error
+	if errors.As(err, &wrong) {
+		return (*ConfigError)(wrong)
+	}
+	return err
+}

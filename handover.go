@@ -1,0 +1,235 @@
+package leat
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/metrics"
+	"github.com/leat-dev/leat/internal/serve"
+)
+
+// Every hands the stream over and has fn called at once and then each d, until
+// the stream ends. fn returns Done to end it in good order; any other error
+// ends it with that reason, and its reader sees that something is missing. An
+// ErrSlowReader that it passes on ends nothing under SlowError. fn may block:
+// ticks that come meanwhile are skipped, and no two calls overlap. On a stream
+// that has been handed over, Every sets a new fn and interval. It panics when d
+// is not positive.
+func (s *Stream) Every(d time.Duration, fn func() error) {
+	if d <= 0 {
+		panic("leat: Stream.Every: the interval must be above zero")
+	}
+	s.mu.Lock()
+	s.fn, s.every, s.due = fn, d, time.Now()
+	s.mu.Unlock()
+	s.handOver()
+}
+
+// SetInterval changes the interval of Every; the next call comes d from now.
+// It panics when d is not positive.
+func (s *Stream) SetInterval(d time.Duration) {
+	if d <= 0 {
+		panic("leat: Stream.SetInterval: the interval must be above zero")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.every, s.due = d, time.Now().Add(d)
+	s.schedule(time.Now())
+}
+
+// Hold hands the stream over for others to send to, until Close or another end.
+func (s *Stream) Hold() { s.handOver() }
+
+// handOver takes the stream from its handler. Where the connection can be
+// taken over it returns at once, else when the stream has ended.
+func (s *Stream) handOver() {
+	s.writer.Lock()
+	s.mu.Lock()
+	ended, again := s.ended, s.conn != nil
+	if again {
+		s.schedule(time.Now())
+	}
+	s.mu.Unlock()
+	if ended || again {
+		s.writer.Unlock()
+		return
+	}
+	link, pending, err := s.takeOver()
+	if err != nil {
+		s.writer.Unlock()
+		s.end(err, false)
+		return
+	}
+	s.adopt(link, pending)
+	s.writer.Unlock()
+	if _, waits := link.(*responseLink); waits {
+		<-s.done
+	}
+}
+
+// takeOver writes the header, with what middleware has put into it, and takes
+// the connection, or else the response for as long as the handler waits.
+func (s *Stream) takeOver() (engine.Link, []byte, error) {
+	http1 := s.request.ProtoMajor == 1
+	if !s.started {
+		if http1 {
+			s.w.Header().Set("Connection", "close")
+		}
+		if _, err := s.w.Write(nil); err != nil {
+			return nil, nil, writeError(err)
+		}
+	}
+	if err := s.rc.Flush(); err != nil {
+		return nil, nil, writeError(err)
+	}
+	// A middleware that encodes must go on to see each byte.
+	if !http1 || s.w.Header().Get("Content-Encoding") != "" {
+		return &responseLink{w: s.w, rc: s.rc}, nil, nil
+	}
+	conn, rw, err := s.rc.Hijack()
+	if err != nil {
+		return &responseLink{w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
+	}
+	s.srv.limitSendBuffer(conn)
+	s.chunked = s.request.ProtoAtLeast(1, 1)
+	pending, _ := rw.Reader.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
+	return conn, pending, nil
+}
+
+// adopt gives the link to the engine. It is called with the writer's lock held.
+func (s *Stream) adopt(link engine.Link, pending []byte) {
+	_, waits := link.(*responseLink)
+	if !waits {
+		s.unbind()
+		s.w, s.rc, s.request = nil, nil, nil
+	}
+	owner := goroutineID()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopted = !waits
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.owner = owner
+	o := engine.Options{Budget: int(s.o.Queue), Stall: s.o.Write}
+	s.conn = s.srv.engine.Adopt(link, pending, (*reader)(s), o)
+	if s.ended { // meanwhile, by a timeout or a shutdown
+		go s.conn.End(s.lastBytes(), s.err)
+		return
+	}
+	s.schedule(time.Now())
+}
+
+// A reader is a Stream as its connection sees it.
+type reader Stream
+
+// strayBytes is how much a reader may send that has nothing to say.
+const strayBytes = 64 << 10
+
+var errTalks = errors.New("leat: the reader sends too much")
+
+// Data drops what the peer sends, up to a bound.
+func (r *reader) Data(c engine.Conn, b []byte) {
+	s := (*Stream)(r)
+	s.moved(false)
+	s.mu.Lock()
+	s.stray += len(b)
+	over := s.stray > strayBytes
+	s.mu.Unlock()
+	if over {
+		s.end(errTalks, false)
+	}
+}
+
+// Hangup ends the stream, or not, as HalfClose says.
+func (r *reader) Hangup(engine.Conn) {
+	if s := (*Stream)(r); !s.ignoresEOF() {
+		s.end(ErrGone, true)
+	}
+}
+
+// Writable has nothing to do: a stream that was refused a record has told its
+// sender.
+func (r *reader) Writable(engine.Conn) {}
+
+// Alarm does what is due.
+func (r *reader) Alarm(engine.Conn) { (*Stream)(r).alarm() }
+
+// Closed is the end.
+func (r *reader) Closed(_ engine.Conn, reason error) {
+	s := (*Stream)(r)
+	var panicked *engine.PanicError
+	if errors.As(reason, &panicked) {
+		s.srv.logPanic(panicked)
+	}
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = reason
+	}
+	reason = s.err
+	adopted := s.adopted
+	s.mu.Unlock()
+	if adopted && s.x != nil {
+		s.x.Finish(reasonOf(reason), reason)
+	}
+	s.finish(reason)
+}
+
+func (s *Stream) ignoresEOF() bool { return s.o.HalfClose == HalfCloseIgnore }
+
+// A responseLink is a response that could not be taken over: HTTP/2, and
+// wrappers that keep it. The handler waits while the engine writes to it.
+type responseLink struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	orderly bool
+}
+
+func (l *responseLink) Write(b []byte) (int, error) {
+	n, err := l.w.Write(b)
+	if err == nil {
+		err = l.rc.Flush()
+	}
+	if err == nil {
+		_ = l.rc.SetWriteDeadline(time.Time{}) // it was set, so it can be taken away
+	}
+	return n, err
+}
+
+func (l *responseLink) SetWriteDeadline(t time.Time) error {
+	if err := l.rc.SetWriteDeadline(t); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// CloseWrite: the handler's return ends the body.
+func (l *responseLink) CloseWrite() error {
+	l.orderly = true
+	return nil
+}
+
+// Close frees a write under way.
+func (l *responseLink) Close() error {
+	if l.orderly {
+		return nil
+	}
+	return l.SetWriteDeadline(time.Now())
+}
+
+// limitSendBuffer bounds what the kernel keeps for the reader.
+func (s *Server) limitSendBuffer(c net.Conn) {
+	n := s.config.Limits.SendBuffer
+	if sc, ok := c.(syscall.Conn); ok && n > 0 {
+		_ = serve.LimitSendBuffer(sc, int(n)) // what the system does not offer is not a reason to refuse the reader
+	}
+}
+
+func (s *Server) logPanic(p *engine.PanicError) {
+	s.counters.Panics.Add(1)
+	s.log.Error(metrics.LogPanic, "value", p.Value, "stack", string(p.Stack))
+}

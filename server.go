@@ -1,0 +1,355 @@
+package leat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/metrics"
+	"github.com/leat-dev/leat/internal/serve"
+)
+
+// Version is the version of this library and of its binary.
+const Version = "0.1.0"
+
+// A Server answers requests as its configuration says: with files, with
+// handlers, and with streams. [Server.Run] serves its own listeners; it is an
+// http.Handler too, for an http.Server of your own:
+//
+//	hs := &http.Server{Handler: srv}
+//	hs.RegisterOnShutdown(func() { srv.Shutdown(ctx) })
+//
+// That line ends the streams, which http.Server.Shutdown does not wait for.
+//
+// Its methods may be called from any goroutine. Handlers are registered before
+// the first request.
+type Server struct {
+	config   Config
+	options  serve.Options
+	files    interface{ Close() error } // the documents, or nil
+	engine   engine.Engine
+	log      *slog.Logger
+	counters metrics.Counters
+	live     serve.Live
+	gate     serve.Gate
+	named    map[string]http.Handler
+	entries  []entry // what has been registered, for the warnings at the start
+
+	mu        sync.Mutex
+	listeners []serve.Listener
+	http      *http.Server
+	closed    bool
+	stopping  bool
+	streams   Stream        // head of the list of those that live
+	empty     chan struct{} // closed when the list is empty, once stopping
+	count     int
+}
+
+// Open reads a web.json5 and makes its server.
+func Open(path string) (*Server, error) {
+	c, err := Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return New(c)
+}
+
+// New makes a server. A nil Config is a zero one. The Config is copied.
+func New(c *Config) (*Server, error) {
+	if c == nil {
+		c = &Config{}
+	}
+	s := &Server{config: *c, engine: engine.Goroutines{}, log: c.Logger, named: map[string]http.Handler{}}
+	s.config.fill()
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.streams.prev, s.streams.next = &s.streams, &s.streams
+	s.gate.Most = max(0, s.config.Limits.Connections)
+	if err := s.compile(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+var defaultServer atomic.Pointer[Server]
+
+// Default is the server that streams belong to whose requests no Leat server
+// leads: it gives them their options, counts them, and ends them by Shutdown.
+func Default() *Server {
+	if s := defaultServer.Load(); s != nil {
+		return s
+	}
+	s, err := New(nil)
+	if err != nil {
+		panic(err) // the zero Config has nothing that could be wrong
+	}
+	defaultServer.CompareAndSwap(nil, s)
+	return defaultServer.Load()
+}
+
+// SetDefault makes s the Default.
+func SetDefault(s *Server) { defaultServer.Store(s) }
+
+func serverOf(ctx context.Context) *Server {
+	if x := serve.Of(ctx); x != nil {
+		return x.Owner.(*Server)
+	}
+	return Default()
+}
+
+// Handle registers a handler for a pattern of net/http. It answers before a
+// file route. Where a route with handler "action" matches the URL, that route's
+// methods, limits, timeouts and headers apply to it. It panics where
+// http.ServeMux does.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.options.Patterns.Handle(pattern, h)
+	s.entries = append(s.entries, entry{pattern: pattern})
+}
+
+// HandleFunc is Handle for a function.
+func (s *Server) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	s.Handle(pattern, http.HandlerFunc(h))
+}
+
+// Action registers a handler that only an action route reaches: one whose
+// `action` is the name, or, for a name that starts with a slash, one without
+// `action` that matches this URL. It panics where the name has been taken.
+func (s *Server) Action(name string, h http.Handler) {
+	if name != "" && name[0] == '/' {
+		s.options.Actions.Handle(name, h)
+		s.entries = append(s.entries, entry{pattern: name, action: true})
+		return
+	}
+	if name == "" || s.named[name] != nil {
+		panic(fmt.Sprintf("leat: Server.Action: the name %q is empty or taken", name))
+	}
+	s.named[name] = h
+	s.entries = append(s.entries, entry{name: name, action: true})
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.options.ServeHTTP(w, r) }
+
+// Listen opens the listeners, so that URLs knows where they are. Run does so
+// too, if it has not been done.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.stopping {
+		return http.ErrServerClosed
+	}
+	if len(s.listeners) > 0 {
+		return nil
+	}
+	o := serve.ListenOptions{Connections: &s.gate, Write: positive(s.config.Timeouts.Write), Counters: &s.counters}
+	for _, at := range s.config.Listen {
+		l, err := serve.Listen(context.Background(), at, o)
+		if err != nil {
+			for _, open := range s.listeners {
+				_ = open.Close() // nobody has used it
+			}
+			s.listeners = nil
+			return fmt.Errorf("leat: %w", err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+// URLs says where the listeners are, with the ports that the system chose.
+func (s *Server) URLs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	urls := make([]string, 0, len(s.listeners))
+	for _, l := range s.listeners {
+		urls = append(urls, l.String())
+	}
+	return urls
+}
+
+// Run serves until ctx is done and then drains: streams get their last bytes
+// and a clean end, requests are finished, for at most timeouts.drain. It
+// answers nil after that, and an error when it could not serve.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	s.warn()
+	hs := s.httpServer()
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		s.log.Info(metrics.LogListening, "url", l.String())
+		go func() { failed <- hs.Serve(l) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info(metrics.LogStopping)
+	case err = <-failed:
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+	}
+	drain, cancel := context.Background(), func() {}
+	if d := s.config.Timeouts.Drain; d > 0 {
+		drain, cancel = context.WithTimeout(drain, d)
+	}
+	defer cancel()
+	if down := s.Shutdown(drain); down != nil && !errors.Is(down, context.DeadlineExceeded) && err == nil {
+		err = down
+	}
+	return errors.Join(err, s.Close())
+}
+
+func (s *Server) httpServer() *http.Server {
+	t, l := s.config.Timeouts, s.config.Limits
+	hs := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: positive(t.Parse),
+		IdleTimeout:       positive(t.Inactivity),
+		ConnContext:       serve.WithConn,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: positive(t.Write), SendPingTimeout: positive(t.Heartbeat)},
+	}
+	hs.Protocols.SetHTTP1(true)
+	hs.Protocols.SetUnencryptedHTTP2(true)
+	if l.Header > 0 {
+		// net/http reads 4096 bytes beyond what it is told.
+		hs.MaxHeaderBytes = int(max(1, l.Header-4096))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.http = hs
+	return hs
+}
+
+// Shutdown ends the server in good order: no new streams, every stream's last
+// bytes and its end, every request's answer. When ctx is done first it answers
+// ctx's error, and what is still open stays so until Close.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.stopping {
+		s.stopping = true
+		s.empty = make(chan struct{})
+		if s.count == 0 {
+			close(s.empty)
+		}
+	}
+	hs, empty := s.http, s.empty
+	s.mu.Unlock()
+	var err error
+	drained := make(chan struct{})
+	go func() { // new requests are refused before streams are told
+		defer close(drained)
+		if hs != nil {
+			err = hs.Shutdown(ctx)
+		}
+	}()
+	s.live.Stop()
+	for _, stream := range s.living() {
+		stream.end(ErrShutdown, true)
+	}
+	<-drained
+	select {
+	case <-empty:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends the server at once: listeners, connections, streams.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.stopping, s.closed = true, true
+	hs, listeners := s.http, s.listeners
+	files := s.files
+	s.files = nil
+	s.mu.Unlock()
+	for _, stream := range s.living() {
+		stream.end(ErrShutdown, false)
+	}
+	for _, l := range listeners {
+		_ = l.Close() // hs may have closed it already
+	}
+	var err error
+	if hs != nil {
+		err = hs.Close()
+	}
+	s.gate.CloseAll()
+	if files != nil {
+		err = errors.Join(err, files.Close())
+	}
+	return err
+}
+
+// enter lists a stream. It answers false when the server stops.
+func (s *Server) enter(st *Stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	st.prev, st.next = s.streams.prev, &s.streams
+	st.prev.next, st.next.prev = st, st
+	s.count++
+	s.counters.Streams.Add(1)
+	return true
+}
+
+// leave takes a stream off the list, with the reason of its end.
+func (s *Server) leave(st *Stream, reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.prev.next, st.next.prev = st.next, st.prev
+	st.prev, st.next = nil, nil
+	s.count--
+	s.counters.Streams.Add(-1)
+	s.counters.StreamsEnded[reasonOf(reason)].Add(1)
+	if s.empty != nil && s.count == 0 {
+		close(s.empty)
+	}
+}
+
+func (s *Server) living() []*Stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Stream, 0, s.count)
+	for st := s.streams.next; st != &s.streams; st = st.next {
+		list = append(list, st)
+	}
+	return list
+}
+
+// Stats are a server's counts.
+type Stats struct {
+	Connections  int64            // open now
+	Refused      int64            // answered 503 for limits.connections
+	Requests     int64            // begun
+	Panics       int64            // handlers and callbacks that panicked
+	Streams      int64            // open now
+	Records      int64            // sent on streams
+	SlowRecords  int64            // refused for limits.queue
+	StreamsEnded map[string]int64 // by reason: "done", "reader gone", "timeouts.write", …
+}
+
+// Stats answers the counts as they stand.
+func (s *Server) Stats() Stats {
+	c := &s.counters
+	return Stats{
+		Connections: c.Connections.Load(), Refused: c.Refused.Load(), Requests: c.Requests.Load(),
+		Panics: c.Panics.Load(), Streams: c.Streams.Load(), Records: c.Records.Load(),
+		SlowRecords: c.SlowRecords.Load(), StreamsEnded: c.Ended(),
+	}
+}
+
+// positive is d, with 0 for one that does not bound.
+func positive(d time.Duration) time.Duration { return max(d, 0) }

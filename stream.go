@@ -1,0 +1,605 @@
+package leat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/serve"
+)
+
+// A Stream is a response in progress: records that reach one reader as they
+// are sent. [NDJSON], [SSE] and [Records] begin one in any net/http handler.
+//
+// In the blocking style the handler sends in a loop and the stream ends with
+// the handler, which says so with `defer s.Close()`: a sender that outlives
+// the handler then gets [ErrClosed] and never writes into another response.
+//
+// In the event style the handler's last act is a hand-over, [Stream.Every] or
+// [Stream.Hold]. On HTTP/1.1 it returns at once and the stream lives on
+// without the handler's goroutine; elsewhere it returns when the stream ends.
+// After it neither w nor r may be used, nor what a router keeps in its own
+// context: use [Stream.Context] and [Stream.OnClose].
+//
+// Every method may be called from any goroutine. A write that fails, a reader
+// that leaves or stalls, a timeout and a shutdown end the stream once; from
+// then on calls answer [ErrClosed], and [Stream.Err] the reason.
+type Stream struct {
+	format *format
+	o      StreamOptions // resolved: positive, or 0 for none
+	srv    *Server
+	x      *serve.Exchange // nil outside a Leat server
+
+	lastEventID string
+	ctx         context.Context // without the request's end; cancelled with the stream's
+	cancel      context.CancelCauseFunc
+	unbind      func() bool // from the request's context
+
+	writer  sync.Mutex // held by the one who writes, or hands over
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	request *http.Request // until the hand-over
+	arms    bool          // each write sets a deadline
+	started bool          // the header is written
+
+	active atomic.Int64 // when a byte last went either way, Unix nanoseconds
+	sent   atomic.Int64 // when one last went out
+
+	mu      sync.Mutex
+	conn    engine.Conn   // after the hand-over
+	adopted bool          // the connection is the engine's, the handler has gone
+	owner   uint64        // the goroutine that handed over
+	chunked bool          // on conn
+	timer   *time.Timer   // before the hand-over
+	every   time.Duration // between calls of fn
+	fn      func() error
+	due     time.Time // of fn
+	endBy   time.Time // the request timeout
+	floor   time.Time // the inactivity timeout is not before
+	jitter  time.Duration
+	stray   int // bytes that the reader sent
+	ended   bool
+	err     error
+	onClose []func(error)
+	over    bool
+	done    chan struct{}
+
+	prev, next *Stream // in the server's list
+}
+
+// StreamOptions say how a stream behaves. The zero value takes everything from
+// the route, the server's configuration and the defaults of web.json5, in that
+// order.
+type StreamOptions struct {
+	// Heartbeat is how long nothing may be sent before a heartbeat is: a
+	// comment in SSE, an empty line in NDJSON. Never turns it off. The default
+	// is timeouts.heartbeat, 25 s.
+	Heartbeat time.Duration
+	// Queue is how many bytes may wait for the reader of a stream that was
+	// handed over. The default is limits.queue, 256 KiB.
+	Queue int64
+	// Write is how long the reader may take no byte before the stream ends.
+	// The default is timeouts.write, 30 s.
+	Write time.Duration
+	// Inactivity is how long no byte may go either way before the stream ends.
+	// The default is timeouts.inactivity, 5 min; heartbeats renew it.
+	Inactivity time.Duration
+	// Request is the most that the stream may last. The default is the
+	// timeouts.request that the route or the file sets, else Never.
+	Request time.Duration
+	// Slow is what happens when the queue is full.
+	Slow SlowPolicy
+	// HalfClose is "end" or "ignore": whether a reader that ends its half of
+	// the connection has left. The default is halfClose, "end". In the
+	// blocking style "ignore" needs a Leat server.
+	HalfClose string
+}
+
+// A SlowPolicy says what happens to a record when limits.queue bytes wait for
+// the reader of a stream that was handed over. In the blocking style Send
+// waits instead.
+type SlowPolicy int
+
+const (
+	// SlowError has Send answer ErrSlowReader; the stream lives on without the
+	// record.
+	SlowError SlowPolicy = iota
+	// SlowEnd ends the stream with ErrSlowReader.
+	SlowEnd
+)
+
+// NDJSON begins a stream of JSON values, one a line (application/x-ndjson).
+// The options may be nil. On an error the request has been answered.
+func NDJSON(w http.ResponseWriter, r *http.Request, o *StreamOptions) (*Stream, error) {
+	return begin(w, r, o, &ndjsonFormat)
+}
+
+// SSE begins a stream of Server-Sent Events (text/event-stream, the HTML
+// standard's section 9.2). The options may be nil. On an error the request has
+// been answered.
+func SSE(w http.ResponseWriter, r *http.Request, o *StreamOptions) (*Stream, error) {
+	return begin(w, r, o, &sseFormat)
+}
+
+// Records begins what the request's Accept prefers, SSE or NDJSON; without a
+// preference it is NDJSON.
+func Records(w http.ResponseWriter, r *http.Request, o *StreamOptions) (*Stream, error) {
+	w.Header().Add("Vary", "Accept")
+	return begin(w, r, o, preferred(r.Header.Values("Accept")))
+}
+
+func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) (*Stream, error) {
+	if err := flushable(w); err != nil {
+		http.Error(w, "streaming is not possible here", http.StatusInternalServerError)
+		return nil, err
+	}
+	x := serve.Of(r.Context())
+	srv := serverOf(r.Context())
+	s := &Stream{
+		format: f, o: srv.streamOptions(o, x), srv: srv, x: x,
+		w: w, rc: http.NewResponseController(w), request: r,
+		lastEventID: r.Header.Get("Last-Event-Id"),
+		done:        make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	s.setHeader(w.Header())
+	if r.Method == http.MethodHead {
+		s.ended, s.over = true, true
+		s.cancel(nil)
+		close(s.done)
+		return s, nil
+	}
+	ours := x != nil && x.Conn() != nil
+	s.arms = !ours || r.ProtoMajor != 1
+	if ours && r.ProtoMajor == 1 {
+		x.Conn().IgnoreEOF(s.ignoresEOF())
+		srv.limitSendBuffer(x.Conn())
+	}
+	_ = s.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
+
+	now := time.Now()
+	s.active.Store(now.UnixNano())
+	s.sent.Store(now.UnixNano())
+	s.UpdateDeadline()
+	if !srv.enter(s) {
+		http.Error(w, "the server stops", http.StatusServiceUnavailable)
+		s.cancel(ErrShutdown)
+		return nil, ErrShutdown
+	}
+	if x != nil {
+		x.Take()
+		x.AtEnd(s.returned)
+	}
+	s.unbind = context.AfterFunc(r.Context(), func() { s.left(context.Cause(r.Context())) })
+	s.mu.Lock()
+	s.schedule(time.Now())
+	s.mu.Unlock()
+	return s, nil
+}
+
+func (s *Stream) setHeader(h http.Header) {
+	h.Set("Content-Type", s.format.contentType)
+	h.Set("Cache-Control", "no-store, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	h.Del("Content-Length")
+}
+
+// flushable finds a response that a wrapper has made unfit for streams before
+// anything is lost in it.
+func flushable(w http.ResponseWriter) error {
+	for {
+		switch t := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return nil
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return fmt.Errorf("%w: %T has neither Flush nor Unwrap", ErrNoStreaming, w)
+		}
+	}
+}
+
+// left ends a stream of the blocking style whose request is over.
+func (s *Stream) left(cause error) {
+	var limit *serve.LimitError
+	switch {
+	case errors.As(cause, &limit):
+		s.end(&TimeoutError{limit.Name}, true)
+	case errors.Is(cause, ErrShutdown):
+		s.end(ErrShutdown, true)
+	default:
+		s.end(ErrGone, true)
+	}
+}
+
+// returned is called by a Leat server when the handler has returned.
+func (s *Stream) returned() {
+	s.mu.Lock()
+	adopted := s.adopted
+	s.mu.Unlock()
+	if !adopted {
+		_ = s.close() // the reason is in Err
+		s.x.Finish(reasonOf(s.Err()), s.Err())
+	}
+}
+
+// Send sends v as JSON: one line, or one event without a name. In the blocking
+// style it returns when the system has taken the bytes; after a hand-over it
+// queues them and never waits. The error is ErrClosed, ErrSlowReader,
+// ErrTooLarge, the reason of a stream that this call ended, or what
+// encoding/json says of v.
+func (s *Stream) Send(v any) error {
+	b := getScratch()
+	defer b.free()
+	if err := s.format.value(b, v); err != nil {
+		return err
+	}
+	return s.put(b, 1)
+}
+
+// SendEvent sends an event. In NDJSON it is an object with the members id,
+// event and data, as far as they are set. An id or a name that holds CR, LF or
+// NUL is refused.
+func (s *Stream) SendEvent(e Event) error {
+	b := getScratch()
+	defer b.free()
+	if err := s.format.event(b, e); err != nil {
+		return err
+	}
+	return s.put(b, 1)
+}
+
+// Comment sends what readers skip: in SSE a comment with the text, in NDJSON an
+// empty line.
+func (s *Stream) Comment(text string) error {
+	b := getScratch()
+	defer b.free()
+	s.format.comment(b, text)
+	return s.put(b, 0)
+}
+
+// put sends what b holds.
+func (s *Stream) put(b *scratch, records int64) error {
+	s.writer.Lock()
+	s.mu.Lock()
+	ended, conn, chunked := s.ended, s.conn, s.chunked
+	s.mu.Unlock()
+	if ended {
+		s.writer.Unlock()
+		return ErrClosed
+	}
+	var err error
+	if conn != nil {
+		err = s.queue(conn, b.framed(chunked))
+	} else {
+		err = s.write(b.payload())
+	}
+	s.writer.Unlock()
+	switch {
+	case err == nil:
+		s.moved(true)
+		s.srv.counters.Records.Add(records)
+	case errors.Is(err, ErrSlowReader):
+		s.srv.counters.SlowRecords.Add(records)
+		if s.o.Slow == SlowEnd {
+			s.end(err, false)
+		}
+	case errors.Is(err, ErrGone), errors.Is(err, ErrStalled):
+		s.end(err, false)
+	}
+	return err
+}
+
+func (s *Stream) queue(conn engine.Conn, frame []byte) error {
+	err := conn.Send(frame)
+	switch {
+	case errors.Is(err, engine.ErrFull):
+		return ErrSlowReader
+	case errors.Is(err, engine.ErrTooLarge):
+		return fmt.Errorf("%w: %d bytes, %d allowed", ErrTooLarge, len(frame), s.o.Queue)
+	case err == nil && s.x != nil:
+		s.x.AddBytes(int64(len(frame)))
+	}
+	return err
+}
+
+// write writes and flushes in the blocking style.
+func (s *Stream) write(b []byte) error {
+	if s.request.Context().Err() != nil {
+		return ErrClosed // the handler may have returned: w is not ours any more
+	}
+	s.started = true
+	if s.arms && s.o.Write > 0 {
+		if s.rc.SetWriteDeadline(time.Now().Add(s.o.Write)) == nil {
+			// HTTP/2 resets a stream whose deadline passes, write or none.
+			defer func() { _ = s.rc.SetWriteDeadline(time.Time{}) }()
+		}
+	}
+	if _, err := s.w.Write(b); err != nil {
+		return writeError(err)
+	}
+	if err := s.rc.Flush(); err != nil {
+		return writeError(err)
+	}
+	return nil
+}
+
+// moved notes that bytes went out, or came in.
+func (s *Stream) moved(out bool) {
+	now := time.Now().UnixNano()
+	s.active.Store(now)
+	if out {
+		s.sent.Store(now)
+	}
+}
+
+// Context carries the values of the request's context and is cancelled when
+// the stream ends, with the reason as its cause.
+func (s *Stream) Context() context.Context { return s.ctx }
+
+// LastEventID is the request's Last-Event-ID: the id of the last event that a
+// reader which comes back has seen, "" at first.
+func (s *Stream) LastEventID() string { return s.lastEventID }
+
+// OnClose has fn called once when the stream has ended, with the reason: nil
+// after an orderly end. On a stream that has ended it is called at once.
+func (s *Stream) OnClose(fn func(error)) {
+	s.mu.Lock()
+	if !s.over {
+		s.onClose = append(s.onClose, fn)
+		s.mu.Unlock()
+		return
+	}
+	err := s.err
+	s.mu.Unlock()
+	fn(err)
+}
+
+// Done is closed when the stream has ended and nothing more will be written.
+func (s *Stream) Done() <-chan struct{} { return s.done }
+
+// Err is nil while the stream lives and after an orderly end, else the reason
+// of its end.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Close ends the stream in good order: what was sent reaches the reader, and
+// then the end. It answers Err. Closing again does no harm. The handler that
+// has handed the stream over no longer owns it: its own deferred Close does
+// nothing.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	owner := s.owner
+	s.mu.Unlock()
+	if owner != 0 && owner == goroutineID() {
+		return nil
+	}
+	return s.close()
+}
+
+func (s *Stream) close() error {
+	s.mu.Lock()
+	blocking := s.conn == nil || !s.adopted
+	s.mu.Unlock()
+	if blocking { // whoever writes now has finished when Close returns
+		s.writer.Lock()
+	}
+	first := s.mark(nil)
+	if blocking {
+		s.writer.Unlock()
+	}
+	if first {
+		s.settle(nil, true)
+	}
+	return s.Err()
+}
+
+// end ends the stream once: in good order, or at once.
+func (s *Stream) end(reason error, orderly bool) {
+	if s.mark(reason) {
+		s.settle(reason, orderly)
+	}
+}
+
+// mark has every later call refused. It answers whether it was the first.
+func (s *Stream) mark(reason error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.ended, s.err = true, reason
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	return true
+}
+
+// settle does what follows from a mark.
+func (s *Stream) settle(reason error, orderly bool) {
+	s.mu.Lock()
+	conn, last := s.conn, s.lastBytes()
+	s.mu.Unlock()
+	if reason == nil {
+		s.cancel(context.Canceled)
+	} else {
+		s.cancel(reason)
+	}
+	switch {
+	case conn == nil:
+		s.finish(reason)
+	case orderly:
+		conn.End(last, reason)
+	default:
+		conn.Abort(reason)
+	}
+}
+
+// lastChunk ends a chunked body (RFC 9112, 7.1).
+var lastChunk = []byte("0\r\n\r\n")
+
+func (s *Stream) lastBytes() []byte {
+	if s.chunked {
+		return lastChunk
+	}
+	return nil
+}
+
+// finish is the end of all: nothing is written any more.
+func (s *Stream) finish(reason error) {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return
+	}
+	s.over, s.ended = true, true
+	if s.err == nil {
+		s.err = reason
+	}
+	reason = s.err
+	fns := s.onClose
+	s.onClose, s.fn = nil, nil
+	s.mu.Unlock()
+
+	s.unbind()
+	s.cancel(reason)
+	s.srv.leave(s, reason)
+	for _, fn := range fns {
+		fn(reason)
+	}
+	close(s.done)
+}
+
+// ExtendTimeout moves the inactivity and the request timeout d later.
+func (s *Stream) ExtendTimeout(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if idle := s.idleBy(); !idle.IsZero() {
+		s.floor = idle.Add(d)
+	}
+	if !s.endBy.IsZero() {
+		s.endBy = s.endBy.Add(d)
+	}
+	s.schedule(time.Now())
+}
+
+// UpdateDeadline starts the inactivity and the request timeout anew.
+func (s *Stream) UpdateDeadline() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.active.Store(now.UnixNano())
+	s.floor, s.endBy = time.Time{}, time.Time{}
+	if s.o.Request > 0 {
+		s.endBy = now.Add(s.o.Request)
+	}
+	s.schedule(now)
+}
+
+// idleBy is when the inactivity timeout ends the stream; zero for never.
+func (s *Stream) idleBy() time.Time {
+	if s.o.Inactivity <= 0 {
+		return time.Time{}
+	}
+	by := time.Unix(0, s.active.Load()).Add(s.o.Inactivity)
+	if by.Before(s.floor) {
+		return s.floor
+	}
+	return by
+}
+
+// beatBy is when a heartbeat is due; zero for never.
+func (s *Stream) beatBy() time.Time {
+	if s.o.Heartbeat <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, s.sent.Load()).Add(s.o.Heartbeat - s.jitter)
+}
+
+// schedule sets the alarm to what comes first. It is called with mu held.
+func (s *Stream) schedule(now time.Time) {
+	var first time.Time
+	for _, t := range [...]time.Time{s.due, s.endBy, s.idleBy(), s.beatBy()} {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	switch {
+	case s.ended:
+	case s.conn != nil:
+		s.conn.SetAlarm(first)
+	case s.timer != nil && first.IsZero():
+		s.timer.Stop()
+	case s.timer != nil:
+		s.timer.Reset(first.Sub(now))
+	case !first.IsZero():
+		s.timer = time.AfterFunc(first.Sub(now), s.alarm)
+	}
+}
+
+// alarm does what is due.
+func (s *Stream) alarm() {
+	now := time.Now()
+	s.mu.Lock()
+	ended, endBy, idleBy, beatBy, due, fn := s.ended, s.endBy, s.idleBy(), s.beatBy(), s.due, s.fn
+	if fn != nil && !due.IsZero() && !now.Before(due) {
+		s.due = nextTick(due, now, s.every)
+	} else {
+		fn = nil
+	}
+	s.mu.Unlock()
+	is := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	switch {
+	case ended:
+		return
+	case is(endBy):
+		s.end(&TimeoutError{keyRequest}, true)
+		return
+	case is(idleBy):
+		s.end(&TimeoutError{keyInactivity}, true)
+		return
+	case fn != nil:
+		s.tick(fn)
+	case is(beatBy):
+		s.beat()
+	}
+	s.mu.Lock()
+	s.schedule(time.Now())
+	s.mu.Unlock()
+}
+
+// nextTick is the first tick after now: those that were missed are skipped.
+func nextTick(due, now time.Time, every time.Duration) time.Time {
+	return due.Add(every * (1 + now.Sub(due)/every))
+}
+
+func (s *Stream) tick(fn func() error) {
+	err := fn()
+	switch {
+	case err == nil:
+	case errors.Is(err, Done):
+		s.end(nil, true)
+	case errors.Is(err, ErrSlowReader) && s.o.Slow == SlowError:
+	default:
+		s.end(err, false)
+	}
+}
+
+// beat sends a heartbeat and draws when the next one is due, up to a fifth
+// early, so that a crowd of readers does not beat in step.
+func (s *Stream) beat() {
+	_ = s.Comment("") // a refused heartbeat is no loss: bytes are waiting
+	s.mu.Lock()
+	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
+	s.mu.Unlock()
+	s.sent.Store(time.Now().UnixNano())
+}
