@@ -24,8 +24,10 @@ var ndjsonFormat = format{
 		return b.json(v) // an encoder writes one line whatever v holds, and ends it
 	},
 	event: func(b *scratch, e Event) error {
-		if _, err := sse.AppendSilent(nil, e.ID, 0); err != nil {
-			return err // what SSE would refuse is refused here too: one topic, any transport
+		// What SSE would refuse is refused here too: a handler's events go over
+		// either.
+		if _, err := sse.Append(nil, sse.Event{ID: e.ID, Name: e.Name}); err != nil {
+			return err
 		}
 		return b.json(eventRecord{e.ID, e.Name, e.value()})
 	},

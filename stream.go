@@ -166,6 +166,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	now := time.Now()
 	s.active.Store(now.UnixNano())
 	s.sent.Store(now.UnixNano())
+	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
 	s.UpdateDeadline()
 	if !srv.enter(s) {
 		http.Error(w, "the server stops", http.StatusServiceUnavailable)
@@ -267,6 +268,11 @@ func (s *Stream) Comment(text string) error {
 // put sends what b holds.
 func (s *Stream) put(b *scratch, records int64) error {
 	s.writer.Lock()
+	return s.deliver(b, records)
+}
+
+// deliver is put for the one who has the writer's lock, which it releases.
+func (s *Stream) deliver(b *scratch, records int64) error {
 	s.mu.Lock()
 	ended, conn, chunked := s.ended, s.conn, s.chunked
 	s.mu.Unlock()
@@ -551,10 +557,10 @@ func (s *Stream) alarm() {
 	now := time.Now()
 	s.mu.Lock()
 	ended, endBy, idleBy, beatBy, due, fn := s.ended, s.endBy, s.idleBy(), s.beatBy(), s.due, s.fn
-	if fn != nil && !due.IsZero() && !now.Before(due) {
-		s.due = nextTick(due, now, s.every)
-	} else {
+	if fn == nil || due.IsZero() || now.Before(due) {
 		fn = nil
+	} else {
+		s.due = time.Time{} // until fn has returned, or changes it
 	}
 	s.mu.Unlock()
 	is := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
@@ -573,7 +579,11 @@ func (s *Stream) alarm() {
 		s.beat()
 	}
 	s.mu.Lock()
-	s.schedule(time.Now())
+	now = time.Now()
+	if fn != nil && s.due.IsZero() {
+		s.due = nextTick(due, now, s.every)
+	}
+	s.schedule(now)
 	s.mu.Unlock()
 }
 
@@ -594,12 +604,18 @@ func (s *Stream) tick(fn func() error) {
 	}
 }
 
-// beat sends a heartbeat and draws when the next one is due, up to a fifth
-// early, so that a crowd of readers does not beat in step.
+// beat sends a heartbeat, unless somebody is just writing, and draws when the
+// next one is due: up to a fifth early, so that a crowd of readers does not
+// beat in step.
 func (s *Stream) beat() {
-	_ = s.Comment("") // a refused heartbeat is no loss: bytes are waiting
+	if s.writer.TryLock() {
+		b := getScratch()
+		s.format.comment(b, "")
+		_ = s.deliver(b, 0) // what is refused is no loss: bytes are waiting
+		b.free()
+	}
+	s.sent.Store(time.Now().UnixNano())
 	s.mu.Lock()
 	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
 	s.mu.Unlock()
-	s.sent.Store(time.Now().UnixNano())
 }

@@ -2,10 +2,13 @@ package leat_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,5 +154,267 @@ func TestEachRecordArrivesAndTheEndIsClean(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+func TestAStreamHasTheHeadersThatProxiesNeed(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			s, err := leat.Records(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer s.Close()
+			_ = s.Send(1)
+		})
+	})
+	for accept, want := range map[string][2]string{
+		"":                                    {"application/x-ndjson", "1\n"},
+		"*/*":                                 {"application/x-ndjson", "1\n"},
+		"text/html,*/*;q=0.8":                 {"application/x-ndjson", "1\n"},
+		"application/x-ndjson":                {"application/x-ndjson", "1\n"},
+		"text/event-stream":                   {"text/event-stream", "data: 1\n\n"},
+		"Text/Event-Stream; charset=utf-8":    {"text/event-stream", "data: 1\n\n"},
+		"text/event-stream, application/json": {"text/event-stream", "data: 1\n\n"},
+		"text/event-stream;q=0":               {"application/x-ndjson", "1\n"},
+		"text/event-stream;q=0.5, application/x-ndjson;q=0.4": {"text/event-stream", "data: 1\n\n"},
+		"text/event-stream;q=0.3, application/x-ndjson":       {"application/x-ndjson", "1\n"},
+	} {
+		resp := get(t, url, "Accept", accept)
+		if got := body(t, resp); got != want[1] || resp.Header.Get("Content-Type") != want[0] {
+			t.Errorf("Accept %q: %s %q", accept, resp.Header.Get("Content-Type"), got)
+		}
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no", "Content-Length": "", "Vary": "Accept",
+		} {
+			if got := resp.Header.Get(name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+func TestAStreamInHTTP10EndsWithItsConnection(t *testing.T) {
+	for style, run := range styles {
+		_, url := start(t, nil, func(s *leat.Server) {
+			s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+				if s, err := leat.NDJSON(w, r, nil); err == nil {
+					run(s)
+				}
+			})
+		})
+		got := exchange(t, url, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+		head, rest, _ := strings.Cut(got, "\r\n\r\n")
+		if rest != "0\n1\n2\n" || strings.Contains(head, "chunked") { // RFC 9112, 6.3
+			t.Errorf("%s: %q", style, got)
+		}
+	}
+}
+
+func TestHEADGetsTheHeaderOfAStreamAndNothingElse(t *testing.T) {
+	for style, run := range styles {
+		_, url := start(t, nil, func(s *leat.Server) {
+			s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+				s, err := leat.SSE(w, r, nil)
+				if err != nil {
+					return
+				}
+				run(s)
+				if s.Err() != nil || s.Context().Err() == nil {
+					t.Errorf("%v %v", s.Err(), s.Context().Err())
+				}
+			})
+		})
+		// The connection stays usable: the second answer follows the first.
+		got := exchange(t, url, "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		if strings.Count(got, "HTTP/1.1 200 OK") != 2 || strings.Count(got, "text/event-stream") != 2 || !strings.HasSuffix(got, "\r\n\r\n") {
+			t.Errorf("%s: %q", style, got)
+		}
+	}
+}
+
+func TestTheConnectionIsReusableAfterTheBlockingStyle(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer s.Close()
+			_ = s.Send(r.URL.Path)
+		})
+	})
+	got := exchange(t, url, "GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	if strings.Count(got, "\r\n0\r\n\r\n") != 2 || !strings.Contains(got, "\"/1\"\n") || !strings.Contains(got, "\"/2\"\n") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAStreamThatBeginsByAHandOverSaysThatItsConnectionEnds(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["X-Exact"] = []string{"a", "b"}
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			s.Every(time.Hour, func() error {
+				_ = s.Send("record")
+				return leat.Done
+			})
+		})
+	})
+	got := exchange(t, url, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	head, rest, _ := strings.Cut(got, "\r\n\r\n")
+	if !strings.Contains(head, "Connection: close") || !strings.Contains(head, "X-Exact: a\r\nX-Exact: b") {
+		t.Errorf("header %q", head)
+	}
+	if rest != "9\r\n\"record\"\n\r\n0\r\n\r\n" { // RFC 9112, 7.1
+		t.Errorf("body %q", rest)
+	}
+}
+
+func TestAWrapperThatHidesFlushIsToldAtOnce(t *testing.T) {
+	rec := httptest.NewRecorder()
+	hidden := struct{ http.ResponseWriter }{rec}
+	_, err := leat.NDJSON(hidden, httptest.NewRequest("GET", "/", nil), nil)
+	if !errors.Is(err, leat.ErrNoStreaming) || rec.Code != 500 {
+		t.Errorf("%v, status %d", err, rec.Code)
+	}
+}
+
+func TestEventsAreTheSameInBothFormats(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.Records(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer s.Close()
+			_ = s.SendEvent(leat.Event{ID: "1", Name: "text", Data: "two\r\nlines", Retry: 3 * time.Second})
+			_ = s.SendEvent(leat.Event{Data: []byte("bytes")})
+			_ = s.SendEvent(leat.Event{ID: s.LastEventID(), Name: "json", Data: map[string]int{"n": 1}})
+			_ = s.Comment("nobody\nreads this")
+			for _, bad := range []leat.Event{{ID: "a\nb"}, {Name: "a\rb"}, {ID: "a\x00b"}} {
+				if err := s.SendEvent(bad); err == nil {
+					t.Errorf("%q was sent", bad)
+				}
+			}
+			if err := s.Send(make(chan int)); err == nil {
+				t.Error("a channel is no JSON")
+			}
+		})
+	})
+	sse := "id: 1\nevent: text\nretry: 3000\ndata: two\ndata: lines\n\ndata: bytes\n\nid: 41\nevent: json\ndata: {\"n\":1}\n\n: nobody\n: reads this\n\n"
+	if got := body(t, get(t, url, "Accept", "text/event-stream", "Last-Event-ID", "41")); got != sse {
+		t.Errorf("got %q", got)
+	}
+	ndjson := "{\"id\":\"1\",\"event\":\"text\",\"data\":\"two\\r\\nlines\"}\n{\"data\":\"bytes\"}\n{\"id\":\"41\",\"event\":\"json\",\"data\":{\"n\":1}}\n\n"
+	if got := body(t, get(t, url, "Last-Event-ID", "41")); got != ndjson {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestOneValueIsOneLineWhateverItHolds(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer s.Close()
+			_ = s.Send(json.RawMessage("{\n\"a\":\r\n1}"))
+			_ = s.Send("<line>\n\u2028")
+		})
+	})
+	if got := body(t, get(t, url)); got != "{\"a\":1}\n\"<line>\\n\\u2028\"\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestEveryCallAfterTheEndIsRefused(t *testing.T) {
+	var s *leat.Stream
+	closes := 0
+	_, url := start(t, nil, func(srv *leat.Server) {
+		srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, _ = leat.NDJSON(w, r, nil)
+			s.OnClose(func(error) { closes++ })
+			_ = s.Close()
+			_ = s.Close()
+			s.OnClose(func(error) { closes++ }) // at once
+		})
+	})
+	_ = body(t, get(t, url))
+	<-s.Done()
+	for name, err := range map[string]error{
+		"Send": s.Send(1), "SendEvent": s.SendEvent(leat.Event{}), "Comment": s.Comment(""),
+	} {
+		if !errors.Is(err, leat.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.Every(time.Hour, func() error { t.Error("called"); return nil })
+	s.Hold()
+	s.ExtendTimeout(time.Hour)
+	s.UpdateDeadline()
+	s.SetInterval(time.Hour)
+	if closes != 2 || s.Err() != nil || s.Context().Err() == nil {
+		t.Errorf("%d closes, %v, %v", closes, s.Err(), s.Context().Err())
+	}
+}
+
+func TestCloseFromAnywhereEndsAHandOver(t *testing.T) {
+	for name, closer := range map[string]func(s *leat.Stream, inside chan func()){
+		"another goroutine": func(s *leat.Stream, _ chan func()) { go s.Close() },
+		"its own function":  func(s *leat.Stream, inside chan func()) { inside <- func() { _ = s.Close() } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inside := make(chan func(), 1)
+			_, url := start(t, nil, func(srv *leat.Server) {
+				srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+					s, err := leat.NDJSON(w, r, nil)
+					if err != nil {
+						return
+					}
+					defer s.Close()
+					_ = s.Send("before")
+					closer(s, inside)
+					s.Every(time.Millisecond, func() error {
+						select {
+						case fn := <-inside:
+							fn()
+						default:
+						}
+						return nil
+					})
+				})
+			})
+			if got := body(t, get(t, url)); got != "\"before\"\n" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestSendingAllocatesNothing(t *testing.T) {
+	sent := make(chan float64, 1)
+	_, url := start(t, nil, func(srv *leat.Server) {
+		srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, &leat.StreamOptions{Queue: 1 << 30})
+			if err != nil {
+				return
+			}
+			v := &struct{ N int }{1}
+			s.Every(time.Hour, func() error {
+				sent <- testing.AllocsPerRun(1000, func() { _ = s.Send(v) })
+				return leat.Done
+			})
+		})
+	})
+	_ = body(t, get(t, url))
+	// The queue grows now and then; a record of its own costs nothing.
+	if n := <-sent; n >= 1 && !underRace {
+		t.Errorf("%v allocations a record", n)
 	}
 }

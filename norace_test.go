@@ -1,0 +1,5 @@
+//go:build !race
+
+package leat_test
+
+const underRace = false
