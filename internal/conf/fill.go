@@ -13,7 +13,11 @@ import (
 func Fill(c *Config) {
 	c.scope().fill(inServer)
 	for i := range c.Routes {
-		c.Routes[i].scope().fill(inRoute)
+		r := &c.Routes[i]
+		if r.Handler == "" && r.Action != "" {
+			r.Handler = "action"
+		}
+		r.scope().fill(inRoute)
 	}
 	for i := range c.Redirects {
 		c.Redirects[i].scope().fill(inRedirect)

@@ -16,7 +16,7 @@ func (r *reader) unknown(name, prefix string, t *tree, s *scope) (problem, hint 
 		return fmt.Sprintf("stands inside web, which begins at %v", r.web), "write it beside web"
 	case s.place == inRoute && known(inServer|atTop, path):
 		return "is a key of the server, not of one route", "write it outside of routes"
-	case s.place&inServer != 0 && known(inRoute, path):
+	case s.place&inServer != 0 && known(inRoute, path) && !known(s.place, path):
 		return "is a key of a route", "write it in an entry of routes"
 	}
 	return "unknown key", propose(name, prefix, t, s.place)
@@ -36,31 +36,48 @@ func known(in place, path string) bool {
 // surest guess to the vaguest.
 func propose(name, prefix string, t *tree, in place) string {
 	near, far := nearest(name, t.names)
-	elsewhere := pathTo(name, in)
+	synonym := synonyms[strings.ToLower(name)]
 	switch {
 	case far == 0:
 		return "write " + near
-	case directiveKey(name) != "":
-		return "the directive " + name + " is the key " + directiveKey(name)
-	case strings.Contains(name, ".") && find(in, join(prefix, name)) != nil:
-		group, key, _ := strings.Cut(name, ".")
-		return fmt.Sprintf("write %s: { %s: … }", group, key)
+	case synonym != "" && (find(in, synonym) != nil || t.kids[synonym] != nil):
+		return "write " + synonym
 	case far == 1 && len(name) > 2:
 		return "write " + near
-	case elsewhere != "":
+	case directiveKey(name) != "":
+		return "the directive " + name + " is the key " + directiveKey(name)
+	case strings.Contains(name, ".") && find(in, strings.TrimPrefix(prefix+"."+name, ".")) != nil:
+		group, key, _ := strings.Cut(name, ".")
+		return fmt.Sprintf("write %s: { %s: … }", group, key)
+	}
+	if elsewhere := pathTo(name, in); elsewhere != "" {
 		return "write " + elsewhere
+	}
+	switch {
 	case far <= 1+len(name)/4:
 		return "write " + near
-	case len(t.names) <= 12:
+	case len(t.names) <= 16:
 		return "the keys here are " + strings.Join(t.names, ", ")
 	}
-	return ""
+	return "docs/web-json5.md lists every key"
+}
+
+// synonyms are what other servers call it, in lower case.
+var synonyms = map[string]string{
+	"port": "listen", "ports": "listen", "host": "listen", "bind": "listen", "address": "listen", "addr": "listen",
+	"root": "documents", "docroot": "documents", "public": "documents", "static": "documents", "dir": "documents",
+	"ssl": "tls", "https": "tls", "mimetypes": "mime", "types": "mime", "servername": "name",
+	"idle": "timeouts.inactivity", "keepalive": "timeouts.inactivity", "read": "timeouts.parse", "shutdown": "timeouts.drain", "grace": "timeouts.drain",
+	"clients": "limits.connections", "path": "match", "url": "match", "pattern": "match", "verbs": "methods", "prefix": "trim", "gzip": "compressed",
 }
 
 // pathTo is the path of a key by its last part, nearly or in full.
 func pathTo(name string, in place) string {
 	best, least := "", 1+len(name)/6
 	for w := range rows(in | inServer) {
+		if w.state == protects || w.state == unneeded {
+			continue
+		}
 		last := w.path[strings.LastIndexByte(w.path, '.')+1:]
 		if d := distance(name, last); d < least && len(name) > 3 || d == 0 && least > 0 {
 			best, least = w.path, d
@@ -84,8 +101,8 @@ func nearest(name string, names []string) (best string, least int) {
 // a (Damerau and Levenshtein); their case does not count.
 func distance(a, b string) int {
 	x, y := []rune(strings.ToLower(a)), []rune(strings.ToLower(b))
-	if len(x) > 64 {
-		return len(x)
+	if apart := max(len(x)-len(y), len(y)-len(x)); apart > 4 {
+		return apart // at least, and too far for any use of it
 	}
 	var before []int
 	last := make([]int, len(y)+1)

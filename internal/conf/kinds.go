@@ -47,8 +47,15 @@ func (v val) member(key string) (val, bool) {
 	return val{}, false
 }
 
+// join is the path of a key in a message: limits.queue, mime[".log"].
 func join(path, key string) string {
-	if path == "" {
+	plain := key != "" && !strings.ContainsFunc(key, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_$", c)
+	})
+	switch {
+	case !plain:
+		return fmt.Sprintf("%s[%.60q]", path, key)
+	case path == "":
 		return key
 	}
 	return path + "." + key
@@ -185,9 +192,13 @@ func chosen(words ...string) *kind {
 // measured makes a kind of a quantity; as turns it into the Go value.
 func measured(q *quantity, as func(n int64) any) *kind {
 	name := strings.TrimPrefix(q.name, "a ")
+	def := name
+	if q.zero {
+		def += "OrZero"
+	}
 	return &kind{
 		name:   name,
-		schema: func() object { return object{"$ref": "#/$defs/" + name} },
+		schema: func() object { return object{"$ref": "#/$defs/" + def} },
 		read: func(v val) any {
 			n, ok := q.amount(v)
 			if !ok {
@@ -257,9 +268,19 @@ var (
 	})
 	hostNames = listed("host name or list of them", hostName)
 
-	listen = listed("URL or list of them", texted("URL", stringSchema, func(v val, text string) any {
-		return v.listener(text)
-	}))
+	listen = listed("URL or list of them", &kind{
+		schema: func() object { return stringSchema },
+		read: func(v val) any {
+			if v.Kind == json5.Number {
+				return v.wrong(fmt.Sprintf("write 'http://:%s'", v.Text), "%s is not a URL", v.Text)
+			}
+			text, ok := v.text()
+			if !ok {
+				return nil
+			}
+			return v.listener(text)
+		},
+	})
 
 	headers = mapped("object of texts", func(v val, name string) (string, bool) {
 		name = textproto.CanonicalMIMEHeaderKey(name)

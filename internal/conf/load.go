@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/json5"
@@ -62,7 +63,11 @@ func Parse(src []byte, name string) (*Config, []string, error) {
 }
 
 func parse(src []byte, name string, p paths) (*Config, []string, error) {
-	r := &reader{file: name, paths: p, set: map[string]bool{}}
+	r := &reader{file: name, paths: p, set: map[string]bool{}, trees: map[place]*tree{}}
+	if m := appwebSyntax.FindSubmatch(src); m != nil && (m[1] != nil || directiveKey(string(m[2])) != "") {
+		r.report(json5.Pos{Line: 1, Col: 1}, "", "docs/web-json5.md has the key in the place of each directive", "this is a configuration of Appweb")
+		return nil, nil, r.errs
+	}
 	c := &Config{}
 	root, err := json5.Parse(src)
 	var slips json5.Errors
@@ -83,6 +88,9 @@ func parse(src []byte, name string, p paths) (*Config, []string, error) {
 	r.compare()
 	return c, r.notes, nil
 }
+
+// appwebSyntax is a file that begins with a block or a directive of Appweb.
+var appwebSyntax = regexp.MustCompile(`^(?:\s|#.*\n)*(?:(<)|([A-Za-z]+)[ \t]+[^\s:={])`)
 
 // compare notes, for a file in Ioto's shape, each default that is not Ioto's.
 func (r *reader) compare() {

@@ -45,7 +45,7 @@ var (
 		example: "write 64KB or 65536", better: map[string]string{"k": "KB", "m": "MB", "g": "GB", "b": " bytes"},
 	}
 	counts = quantity{
-		name: "a number", units: sizeUnits, max: math.MaxInt32, none: "unlimited",
+		name: "a number", units: sizeUnits, max: math.MaxInt, none: "unlimited",
 		example: "write 1000, or 'unlimited'",
 	}
 	times = quantity{

@@ -16,6 +16,7 @@ type reader struct {
 	web   json5.Pos       // of the key `web`; Line 0 if the file has none
 	set   map[string]bool // paths of the server's keys that the file has
 	off   bool            // inside an object that says enable: false
+	trees map[place]*tree
 	errs  Errors
 	notes []string
 }
@@ -36,7 +37,7 @@ func (r *reader) document(root *json5.Node, c *Config) {
 	s := c.scope()
 	i := slices.IndexFunc(root.Members, func(m json5.Member) bool { return m.Key == "web" })
 	if i < 0 {
-		r.object(all, "", grow(atTop|inServer), s)
+		r.object(all, "", r.tree(atTop|inServer), s)
 		return
 	}
 	r.web = root.Members[i].KeyPos
@@ -44,6 +45,14 @@ func (r *reader) document(root *json5.Node, c *Config) {
 	top := grow(atTop)
 	top.add(&row{path: "web", in: atTop, kind: &kind{holds: inServer}})
 	r.object(all, "", top, s)
+}
+
+// tree is grow, once for each place.
+func (r *reader) tree(in place) *tree {
+	if r.trees[in] == nil {
+		r.trees[in] = grow(in)
+	}
+	return r.trees[in]
 }
 
 // object reads the members of v. prefix is the part of the rows' paths that
@@ -122,7 +131,7 @@ func (r *reader) key(w *row, at json5.Pos, v val, s *scope) {
 	switch w.kind.holds {
 	case inServer: // web
 		s.place = inServer
-		r.object(val{v.Node, r, ""}, "", grow(inServer), s)
+		r.object(val{v.Node, r, ""}, "", r.tree(inServer), s)
 		s.place = atTop
 	case inRoute:
 		r.routes(v, s.config)

@@ -31,7 +31,7 @@ func (r *reader) routes(v val, c *Config) {
 	c.Routes = []Route{}
 	for _, item := range v.entries() {
 		one := Route{}
-		r.object(item, "", grow(inRoute), one.scope())
+		r.object(item, "", r.tree(inRoute), one.scope())
 		one.finish(item)
 		c.Routes = append(c.Routes, one)
 	}
@@ -41,7 +41,7 @@ func (r *reader) routes(v val, c *Config) {
 func (r *reader) redirects(v val, c *Config) {
 	for _, item := range v.entries() {
 		one := Redirect{}
-		r.object(item, "", grow(inRedirect), one.scope())
+		r.object(item, "", r.tree(inRedirect), one.scope())
 		one.finish(item)
 		c.Redirects = append(c.Redirects, one)
 	}
@@ -71,7 +71,10 @@ func (v val) split() val {
 // finish looks at what the keys of a route say together. v is its object.
 func (r *Route) finish(v val) {
 	if action, ok := v.member("action"); ok && r.Action != "" {
-		r.finishAction(v, action)
+		if handler, ok := v.member("handler"); ok && r.Handler == "file" {
+			handler.wrong("write 'action', or remove the action", "'file' does not run the action %q", r.Action)
+		}
+		r.checkTemplate(action, r.Action)
 	}
 	if to, ok := v.member("redirect"); ok && r.Redirect != "" {
 		r.checkTemplate(to, r.Redirect)
@@ -84,18 +87,6 @@ func (r *Route) finish(v val) {
 	if age, ok := cache.member("maxAge"); ok && r.Cache.MaxAge == 0 && age.Kind != json5.Null {
 		r.Cache.Directives = strings.TrimPrefix(r.Cache.Directives+", max-age=0", ", ")
 	}
-}
-
-func (r *Route) finishAction(v, action val) {
-	switch handler, _ := v.member("handler"); r.Handler {
-	case "":
-		if handler.Node == nil {
-			r.Handler = "action"
-		}
-	case "file":
-		handler.wrong("write 'action', or remove the action", "'file' does not run the action %q", r.Action)
-	}
-	r.checkTemplate(action, r.Action)
 }
 
 // checkTemplate says whether the match has what a text with tokens uses.
