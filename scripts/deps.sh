@@ -19,6 +19,8 @@ need cc gcc
 need git git
 need curl curl
 need nginx nginx-light
+need caddy caddy
+need haproxy haproxy
 need chromium chromium
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -28,7 +30,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 		exit 1
 	fi
 	echo "Installing ${missing[*]}"
-	# RUNLEVEL=1 keeps Debian from starting an nginx on port 80.
+	# RUNLEVEL=1 keeps Debian from starting what it installs.
 	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 	log=$(mktemp)
 	{ apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 ||
