@@ -122,6 +122,9 @@ func Check(path string) (notes []string, err error) {
 	return notes, public(err)
 }
 
+// Schema is the JSON Schema of web.json5, for editors.
+func Schema() []byte { return conf.Schema() }
+
 func loaded(c *conf.Config, fsys fs.FS, err error) (*Config, error) {
 	if err != nil {
 		return nil, public(err)
