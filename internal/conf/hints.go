@@ -3,6 +3,8 @@ package conf
 import (
 	"fmt"
 	"strings"
+
+	"github.com/leat-dev/leat/internal/nearest"
 )
 
 // unknown says what is wrong with a key that has no row where it stands, and
@@ -35,7 +37,7 @@ func known(in place, path string) bool {
 // propose names the key that was meant by one that does not exist: from the
 // surest guess to the vaguest.
 func propose(name, prefix string, t *tree, in place) string {
-	near, far := nearest(name, t.names)
+	near, far := nearest.Word(name, t.names)
 	synonym := synonyms[strings.ToLower(name)]
 	switch {
 	case far == 0:
@@ -79,50 +81,9 @@ func pathTo(name string, in place) string {
 			continue
 		}
 		last := w.path[strings.LastIndexByte(w.path, '.')+1:]
-		if d := distance(name, last); d < least && len(name) > 3 || d == 0 && least > 0 {
+		if d := nearest.Distance(name, last); d < least && len(name) > 3 || d == 0 && least > 0 {
 			best, least = w.path, d
 		}
 	}
 	return best
-}
-
-// nearest is the name with the least distance, the first of several.
-func nearest(name string, names []string) (best string, least int) {
-	least = len(name) + 1
-	for _, n := range names {
-		if d := distance(name, n); d < least {
-			best, least = n, d
-		}
-	}
-	return best, least
-}
-
-// distance counts the letters to insert, remove, change or swap to make b of
-// a (Damerau and Levenshtein); their case does not count.
-func distance(a, b string) int {
-	x, y := []rune(strings.ToLower(a)), []rune(strings.ToLower(b))
-	if apart := max(len(x)-len(y), len(y)-len(x)); apart > 4 {
-		return apart // at least, and too far for any use of it
-	}
-	var before []int
-	last := make([]int, len(y)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range x {
-		row := make([]int, len(y)+1)
-		row[0] = i + 1
-		for j := range y {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(y)]
 }
