@@ -239,23 +239,25 @@ const words = {
 }
 
 let countdown = 0
+let trouble = '' // why the link broke, until it is live again
 
-function onState(name, { reason = '', until = 0 } = {}) {
+function onState(name, { reason, until = 0 } = {}) {
   clearInterval(countdown)
+  trouble = name === 'waiting' || name === 'refused' ? reason : name === 'connecting' ? trouble : ''
   // While it tries again and again, the word stays: nobody needs to hear it change each time.
-  const trying = name === 'connecting' && document.body.classList.contains('stale')
-  $('link').dataset.state = trying ? 'waiting' : name
-  write($('link-state'), words[trying ? 'waiting' : name])
-  $('retry').hidden = name !== 'waiting'
-  document.body.classList.toggle('stale', name === 'waiting' || name === 'refused' || trying)
-  if (name !== 'connecting') arrivals.length = 0
-  if (name === 'live' || name === 'waiting') for (const p of panels) p.history?.gap()
+  const shown = name === 'connecting' && trouble ? 'waiting' : name
+  $('link').dataset.state = shown
+  write($('link-state'), words[shown])
+  $('retry').hidden = shown !== 'waiting'
+  document.body.classList.toggle('stale', Boolean(trouble))
   const more = () => {
     const left = Math.ceil((until - performance.now()) / 1000)
-    write($('link-more'), name === 'waiting' ? `${reason}; next try ${left > 0 ? `in ${left} s` : 'now'}` : name === 'refused' ? reason : '')
+    write($('link-more'), shown !== 'waiting' ? trouble : `${trouble}; ${left > 0 ? `next try in ${left} s` : 'trying now'}`)
   }
   more()
   if (name === 'waiting') countdown = setInterval(more, 250)
+  if (name !== 'connecting') arrivals.length = 0
+  if (name === 'live' || name === 'waiting') for (const p of panels) p.history?.gap()
   if (name === 'live') for (const l of others) l.wake()
 }
 
@@ -268,6 +270,7 @@ for (const radio of document.querySelectorAll('input[name=every]')) {
   radio.addEventListener('change', () => {
     every = radio.value
     history.replaceState(null, '', every === '1s' ? '/' : `/?every=${every}`)
+    trouble = ''
     if (!paused) machine.again()
   })
 }
