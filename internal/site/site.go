@@ -1,0 +1,29 @@
+package site
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/leat-dev/leat"
+)
+
+// Register gives srv the actions of the site, each under its own URL, but only
+// those that an action route of srv reaches. It reads the machine's counters
+// once, so that the first record of /api/machine has rates.
+func Register(srv *leat.Server) {
+	actions := []struct {
+		url string
+		new func() http.Handler
+	}{
+		{"/api/machine", func() http.Handler { return newMachine(newSampler(thisMachine(), time.Now)) }},
+		{"/api/progress", func() http.Handler { return http.HandlerFunc(progress) }},
+		{"/api/sensor", func() http.Handler { return newSensor() }},
+		{"/api/quotes", func() http.Handler { return http.HandlerFunc(quotes) }},
+		{"/api/download", func() http.Handler { return http.HandlerFunc(download) }},
+	}
+	for _, a := range actions {
+		if srv.Routed(a.url) {
+			srv.Action(a.url, a.new())
+		}
+	}
+}
