@@ -53,9 +53,9 @@ var limitSection = section{
 			doc: "The largest WebSocket frame that is sent. What comes in has no such limit.",
 		},
 		{
-			path: "limits.maxPacket", in: inServer | inRoute, kind: size, ioto: "none; Appweb's is 8K",
+			path: "limits.maxPacket", in: inServer | inRoute, kind: size, def: "as `limits.maxMessage`", keep: true, ioto: "none; Appweb's is 8K",
 			why: "a program gets whole messages unless it asks for pieces", state: later,
-			doc: "The largest piece of a WebSocket message that a callback gets; the last is marked. Without it: as `limits.maxMessage`.",
+			doc: "The largest piece of a WebSocket message that a callback gets; the last is marked.",
 		},
 		{
 			path: "limits.upload", in: inServer | inRoute, kind: size, def: "20MB", state: later,

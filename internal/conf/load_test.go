@@ -217,3 +217,56 @@ func TestAFileInIotosShapeIsToldTheDefaultsThatDiffer(t *testing.T) {
 		t.Errorf("a file of ours: %q", notes)
 	}
 }
+
+func TestARouteThatNothingReachesIsNoted(t *testing.T) {
+	_, notes, err := conf.Parse([]byte(`{ routes: [
+		{ match: '/' }, { match: '/api/' }, { match: '/api/x' }, { match: '/api' }, { match: '/' },
+		{ match: '/u/{id}/' }, { match: '/u/7/' }, {}, { match: '/late' },
+	] }`), "web.json5")
+	want := []string{
+		"web.json5:2:39: routes[2] is never reached: routes[1] answers all that it matches",
+		"web.json5:2:79: routes[4] is never reached: routes[0] answers all that it matches",
+		"web.json5:3:50: routes[8] is never reached: routes[7] answers all that it matches",
+	}
+	if err != nil || !slices.Equal(notes, want) {
+		t.Errorf("%q %v", notes, err)
+	}
+}
+
+func TestAConfigMadeByAProgramIsValidatedAsAFile(t *testing.T) {
+	err := conf.Validate(&conf.Config{
+		Listen: []string{"https://:443"}, Limits: conf.Limits{Queue: -5}, Timeouts: conf.Timeouts{Write: -time.Second, Drain: conf.Never},
+		Routes:    []conf.Route{{Match: "x"}, {Match: "/x", Handler: "cgi", Methods: []string{"A B"}}, {Match: "/x", Action: "{y}"}},
+		Redirects: []conf.Redirect{{From: "/a", To: "/b", Status: 200}},
+	})
+	var list conf.Errors
+	if !errors.As(err, &list) {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, e := range list {
+		paths = append(paths, e.Path)
+	}
+	want := []string{"listen[0]", "limits.queue", "timeouts.write", "routes[0].match", "routes[1].methods[0]", "routes[1].handler", "routes[2].action", "redirect[0].status"}
+	if !slices.Equal(paths, want) {
+		t.Errorf("%q\n%v", paths, err)
+	}
+	if first := list[1].Error(); first != "limits.queue: -5 is negative; write 'unlimited' for no limit" {
+		t.Error(first)
+	}
+	if err := conf.Validate(&conf.Config{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAListenersURLComesApart(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://127.0.0.1:4000": "tcp 127.0.0.1:4000", "http://:0": "tcp :0", ":80": "tcp :80", "localhost": "tcp localhost:80", "HTTP://[::1]:80/": "tcp [::1]:80",
+		"http://[fe80::1%eth0]:80": "tcp [fe80::1%eth0]:80", "unix:///run/leat.sock": "unix /run/leat.sock", "unix://leat.sock": "unix leat.sock", "unix:/run/x": "unix /run/x",
+	} {
+		network, address, err := conf.ParseListen(url)
+		if got := network + " " + address; err != nil || got != want {
+			t.Errorf("%s: %s %v", url, got, err)
+		}
+	}
+}

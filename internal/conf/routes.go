@@ -33,8 +33,21 @@ func (r *reader) routes(v val, c *Config) {
 		one := Route{}
 		r.object(item, "", r.tree(inRoute), one.scope())
 		one.finish(item)
+		if i := slices.IndexFunc(c.Routes, one.hiddenBy); i >= 0 {
+			r.note(item.Pos, item.path, "is never reached: routes[%d] answers all that it matches", i)
+		}
 		c.Routes = append(c.Routes, one)
 	}
+}
+
+// hiddenBy says whether an earlier route matches all that r does. It does not
+// look into expressions and tokens.
+func (r *Route) hiddenBy(earlier Route) bool {
+	if earlier.Match == "" || earlier.Match == r.Match {
+		return true
+	}
+	isPrefix := strings.HasSuffix(earlier.Match, "/") && earlier.Match != "/" && !strings.ContainsAny(earlier.Match, "{^")
+	return isPrefix && strings.HasPrefix(r.Match, earlier.Match)
 }
 
 // redirects reads `redirect`.
@@ -71,7 +84,11 @@ func (v val) split() val {
 // finish looks at what the keys of a route say together. v is its object.
 func (r *Route) finish(v val) {
 	if action, ok := v.member("action"); ok && r.Action != "" {
-		if handler, ok := v.member("handler"); ok && r.Handler == "file" {
+		handler, ok := v.member("handler")
+		switch {
+		case !ok:
+			r.Handler = "action"
+		case r.Handler == "file":
 			handler.wrong("write 'action', or remove the action", "'file' does not run the action %q", r.Action)
 		}
 		r.checkTemplate(action, r.Action)

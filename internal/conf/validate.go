@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/internal/json5"
@@ -37,7 +38,7 @@ func (r *reader) again(path string, s *scope) val {
 		}
 		if n := written(reflect.ValueOf(w.field(s)).Elem()); n != nil {
 			all.Members = append(all.Members, json5.Member{Key: w.path, Value: n})
-			w.kind.read(val{n, r, join(path, w.path)})
+			w.kind.read(val{n, r, strings.TrimPrefix(path+"."+w.path, ".")})
 		}
 	}
 	return all
