@@ -139,6 +139,7 @@ func (c *goConn) wrote() {
 		c.mu.Unlock()
 		c.tell()
 	case c.ending:
+		c.writing = true // for good: the end of a callback must not end it once more
 		c.mu.Unlock()
 		c.halfClose()
 		c.tell()
