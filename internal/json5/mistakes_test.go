@@ -35,6 +35,8 @@ func TestMistakesAreNamedWithTheirCure(t *testing.T) {
 		{"{a: ‘x’}", `1:5: ‘x’ needs quotes; write '‘x’'`},
 		{"[007]", `1:2: 007 is not a number; write it without the leading zero, or in quotes`},
 		{"['a\n']", `1:2: this text has no closing ' on its line`},
+		{"{a: '5 mins, b: '2hrs'}", `1:18: a text ends just before '2'; a quote is missing before it, or one too many`},
+		{"['it's']", `1:6: a text ends just before 's'; a quote is missing before it, or one too many`},
 		{"[`a\nb`]", "1:2: ` does not quote a text; write ' or \", and \\ at the end of a line that goes on"},
 		{"# one\n{a: 1}", `1:1: a comment does not begin with '#'; write //`},
 		{"/* open", `1:1: this comment has no */`},

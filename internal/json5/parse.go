@@ -170,6 +170,9 @@ func (p *parser) comma(closer rune, where string) {
 		p.next()
 	case closer, '}', ']', eof:
 	default:
+		if end == p.pos && strings.ContainsAny(p.src[end.Offset-1:end.Offset], `'"`) {
+			p.stop(end, "a quote is missing before it, or one too many", "a text ends just before %s", show(c))
+		}
 		p.report(end, "", "missing ',' %s", where)
 	}
 }
