@@ -42,6 +42,8 @@ func propose(name, prefix string, t *tree, in place) string {
 	switch {
 	case far == 0:
 		return "write " + near
+	case in&atTop != 0 && strings.EqualFold(name, "web"):
+		return "write web"
 	case synonym != "" && (find(in, synonym) != nil || t.kids[synonym] != nil):
 		return "write " + synonym
 	case far == 1 && len(name) > 2:
@@ -51,6 +53,9 @@ func propose(name, prefix string, t *tree, in place) string {
 	case strings.Contains(name, ".") && find(in, strings.TrimPrefix(prefix+"."+name, ".")) != nil:
 		group, key, _ := strings.Cut(name, ".")
 		return fmt.Sprintf("write %s: { %s: … }", group, key)
+	}
+	if part := contained(name, t.names); part != "" {
+		return "write " + part
 	}
 	if elsewhere := pathTo(name, in); elsewhere != "" {
 		return "write " + elsewhere
@@ -73,6 +78,17 @@ var synonyms = map[string]string{
 	"clients": "limits.connections", "path": "match", "url": "match", "pattern": "match", "verbs": "methods", "prefix": "trim", "gzip": "compressed",
 }
 
+// contained is the longest of names that is part of name: body of maxBody.
+func contained(name string, names []string) string {
+	best := ""
+	for _, n := range names {
+		if len(n) > max(3, len(best)) && strings.Contains(strings.ToLower(name), strings.ToLower(n)) {
+			best = n
+		}
+	}
+	return best
+}
+
 // pathTo is the path of a key by its last part, nearly or in full.
 func pathTo(name string, in place) string {
 	best, least := "", 1+len(name)/6
@@ -81,6 +97,9 @@ func pathTo(name string, in place) string {
 			continue
 		}
 		last := w.path[strings.LastIndexByte(w.path, '.')+1:]
+		if last == "enable" {
+			continue // which many objects have
+		}
 		if d := nearest.Distance(name, last); d < least && len(name) > 3 || d == 0 && least > 0 {
 			best, least = w.path, d
 		}

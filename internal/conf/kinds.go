@@ -79,7 +79,7 @@ func (v val) quote() string {
 func (v val) text() (text string, ok bool) {
 	if v.Kind != json5.String {
 		hint := ""
-		if v.Kind == json5.Number || v.Kind == json5.Bool {
+		if v.Kind == json5.Number {
 			hint = fmt.Sprintf("write '%s'", v.quote())
 		}
 		v.wrong(hint, "%s is not a text", v.quote())
@@ -178,15 +178,18 @@ func mapped(name string, check func(v val, key string) (cleanKey string, ok bool
 
 // chosen makes a kind of one of a few words, in any case.
 func chosen(words ...string) *kind {
-	name := "`'" + strings.Join(words, "'` or `'") + "'`"
-	return texted(name, object{"enum": words}, func(v val, text string) any {
-		for _, word := range words {
-			if strings.EqualFold(text, word) {
-				return word
+	return &kind{
+		name:   "`'" + strings.Join(words, "'` or `'") + "'`",
+		schema: func() object { return object{"enum": words} },
+		read: func(v val) any {
+			for _, word := range words {
+				if v.Kind == json5.String && strings.EqualFold(v.Text, word) {
+					return word
+				}
 			}
-		}
-		return v.wrong("write '"+strings.Join(words, "' or '")+"'", "%q is not one of its values", text)
-	})
+			return v.wrong("write '"+strings.Join(words, "' or '")+"'", "%s is not one of its values", v.quote())
+		},
+	}
 }
 
 // measured makes a kind of a quantity; as turns it into the Go value.
@@ -243,7 +246,7 @@ var (
 	anything = &kind{
 		name:   "any value",
 		schema: func() object { return object{} },
-		read:   func(v val) any { v.r.deep(v); return v.Node },
+		read:   func(v val) any { return v.Node },
 	}
 
 	filled = texted("text", object{"type": "string", "minLength": 1}, func(v val, text string) any {

@@ -138,6 +138,8 @@ var (
 		switch {
 		case name == "":
 			return v.wrong("write '.' for the folder of this file", "it is empty")
+		case strings.HasPrefix(name, "~"):
+			return v.wrong("write the whole path", "%q is not a folder, for ~ is the shell's", name)
 		case strings.HasPrefix(name, "@") && !site:
 			return v.wrong("write '@site' or a path", "%q is not a folder that Leat knows", name)
 		}

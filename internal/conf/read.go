@@ -100,14 +100,36 @@ func (r *reader) members(v val) []json5.Member {
 	return list
 }
 
-// deep looks for keys given twice in what is not read.
+// deep looks into what is not read: for keys given twice, and for those that
+// protect, which must not be without effect there either.
 func (r *reader) deep(v val) {
 	for _, m := range r.members(v) {
-		r.deep(val{m.Value, r, join(v.path, m.Key)})
+		inner := val{m.Value, r, join(v.path, m.Key)}
+		if w := protector(m.Key); w != nil && !r.harmless(w, inner) {
+			r.unprotected(m.KeyPos, inner.path)
+			continue
+		}
+		r.deep(inner)
 	}
 	for i := range v.Items {
 		r.deep(v.item(i))
 	}
+}
+
+// protector is the first row that protects and whose path begins with key.
+func protector(key string) *row {
+	for w := range rows(atTop | inServer | inRoute) {
+		if first, _, _ := strings.Cut(w.path, "."); w.state == protects && first == key {
+			return w
+		}
+	}
+	return nil
+}
+
+func (r *reader) unprotected(at json5.Pos, path string) {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	r.report(at, path, "remove it, or write _"+name+", if something in front of the server protects it",
+		"is not yet in effect, and the server does not start without what protects it")
 }
 
 // key reads one value by its row.
@@ -118,8 +140,7 @@ func (r *reader) key(w *row, at json5.Pos, v val, s *scope) {
 	switch w.state {
 	case protects:
 		if !r.harmless(w, v) {
-			r.report(at, v.path, "remove it, or write _"+v.path[strings.LastIndexByte(v.path, '.')+1:]+", if something in front of the server protects it",
-				"is not yet in effect, and the server does not start without what protects it")
+			r.unprotected(at, v.path)
 		}
 		return
 	case later:
@@ -138,6 +159,9 @@ func (r *reader) key(w *row, at json5.Pos, v val, s *scope) {
 	case inRedirect:
 		r.redirects(v, s.config)
 	default:
+		if w.kind == anything {
+			r.deep(v)
+		}
 		if got := w.kind.read(v); got != nil && w.field != nil {
 			store(w.field(s), got)
 		}

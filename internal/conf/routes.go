@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ func (r *reader) routes(v val, c *Config) {
 		one := Route{}
 		r.object(item, "", r.tree(inRoute), one.scope())
 		one.finish(item)
-		if i := slices.IndexFunc(c.Routes, one.hiddenBy); i >= 0 {
+		if i := slices.IndexFunc(c.Routes, one.hiddenBy); i >= 0 && len(r.errs) == 0 {
 			r.note(item.Pos, item.path, "is never reached: routes[%d] answers all that it matches", i)
 		}
 		c.Routes = append(c.Routes, one)
@@ -149,6 +150,9 @@ func (r *Redirect) finish(v val) {
 
 var (
 	match = texted("path or expression", stringSchema, func(v val, text string) any {
+		if plain, err := url.Parse(text); strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") && err == nil && plain.Path != text {
+			return v.wrong("a path is decoded, and without its query, before it is matched", "%q matches nothing", text)
+		}
 		if _, err := route.Compile([]route.Rule{{Match: text}}); err != nil {
 			return v.wrong("", "%s", problem(err))
 		}
