@@ -130,6 +130,8 @@ func (c *Config) bounds(l Limits, t Timeouts, halfClose string) serve.Bounds {
 		Body:     max(0, first(l.Body, c.Limits.Body)),
 		Queue:    max(0, first(l.Queue, c.Limits.Queue)),
 
+		SendBuffer: max(0, first(l.SendBuffer, c.Limits.SendBuffer)),
+
 		Inactivity: positive(first(t.Inactivity, c.Timeouts.Inactivity)),
 		Request:    positive(first(request, requestTimeout)),
 		Whole:      request > 0,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 
@@ -88,13 +89,13 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 	}
 	// A middleware that encodes must go on to see each byte.
 	if !http1 || s.w.Header().Get("Content-Encoding") != "" {
-		return &responseLink{w: s.w, rc: s.rc}, nil, nil
+		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil
 	}
 	conn, rw, err := s.rc.Hijack()
 	if err != nil {
-		return &responseLink{w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
+		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
 	}
-	s.srv.limitSendBuffer(conn)
+	limitSendBuffer(conn, s.sendBuffer())
 	s.chunked = s.request.ProtoAtLeast(1, 1)
 	pending, _ := rw.Reader.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
 	return conn, pending, nil
@@ -184,6 +185,7 @@ func (s *Stream) ignoresEOF() bool { return s.o.HalfClose == HalfCloseIgnore }
 // A responseLink is a response that could not be taken over: HTTP/2, and
 // wrappers that keep it. The handler waits while the engine writes to it.
 type responseLink struct {
+	s       *Stream
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	orderly bool
@@ -194,13 +196,21 @@ func (l *responseLink) Write(b []byte) (int, error) {
 	if err == nil {
 		err = l.rc.Flush()
 	}
-	if err == nil {
-		_ = l.rc.SetWriteDeadline(time.Time{}) // it was set, so it can be taken away
+	switch {
+	case err == nil: // HTTP/2 resets a stream whose deadline passes, write or none
+		_ = l.SetWriteDeadline(time.Time{})
+	case l.s.late():
+		return 0, os.ErrDeadlineExceeded
 	}
 	return n, err
 }
 
 func (l *responseLink) SetWriteDeadline(t time.Time) error {
+	l.s.writesBy(t)
+	return l.setDeadline(t)
+}
+
+func (l *responseLink) setDeadline(t time.Time) error {
 	if err := l.rc.SetWriteDeadline(t); !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
@@ -218,12 +228,19 @@ func (l *responseLink) Close() error {
 	if l.orderly {
 		return nil
 	}
-	return l.SetWriteDeadline(time.Now())
+	return l.setDeadline(time.Now())
+}
+
+// sendBuffer is limits.sendBuffer, of the route where there is one.
+func (s *Stream) sendBuffer() int64 {
+	if s.x != nil {
+		return s.x.Bounds.SendBuffer
+	}
+	return s.srv.options.Bounds.SendBuffer
 }
 
 // limitSendBuffer bounds what the kernel keeps for the reader.
-func (s *Server) limitSendBuffer(c net.Conn) {
-	n := s.config.Limits.SendBuffer
+func limitSendBuffer(c net.Conn, n int64) {
 	if sc, ok := c.(syscall.Conn); ok && n > 0 {
 		_ = serve.LimitSendBuffer(sc, int(n)) // what the system does not offer is not a reason to refuse the reader
 	}

@@ -48,6 +48,8 @@ type Stream struct {
 	arms    bool          // each write sets a deadline
 	started bool          // the header is written
 
+	deadline atomic.Int64 // of the write under way, Unix nanoseconds; 0 for none
+
 	active atomic.Int64 // when a byte last went either way, Unix nanoseconds
 	sent   atomic.Int64 // when one last went out
 
@@ -159,7 +161,8 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	s.arms = !ours || r.ProtoMajor != 1
 	if ours && r.ProtoMajor == 1 {
 		x.Conn().IgnoreEOF(s.ignoresEOF())
-		srv.limitSendBuffer(x.Conn())
+		x.Conn().Stall(s.o.Write)
+		limitSendBuffer(x.Conn(), s.sendBuffer())
 	}
 	_ = s.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
 
@@ -214,6 +217,8 @@ func (s *Stream) left(cause error) {
 		s.end(&TimeoutError{limit.Name}, true)
 	case errors.Is(cause, ErrShutdown):
 		s.end(ErrShutdown, true)
+	case s.late():
+		s.end(ErrStalled, false)
 	default:
 		s.end(ErrGone, true)
 	}
@@ -322,18 +327,42 @@ func (s *Stream) write(b []byte) error {
 	}
 	s.started = true
 	if s.arms && s.o.Write > 0 {
-		if s.rc.SetWriteDeadline(time.Now().Add(s.o.Write)) == nil {
-			// HTTP/2 resets a stream whose deadline passes, write or none.
-			defer func() { _ = s.rc.SetWriteDeadline(time.Time{}) }()
+		if by := time.Now().Add(s.o.Write); s.rc.SetWriteDeadline(by) == nil {
+			s.writesBy(by)
+			defer func() {
+				s.writesBy(time.Time{})
+				// HTTP/2 resets a stream whose deadline passes, write or none.
+				_ = s.rc.SetWriteDeadline(time.Time{})
+			}()
 		}
 	}
-	if _, err := s.w.Write(b); err != nil {
-		return writeError(err)
+	_, err := s.w.Write(b)
+	if err == nil {
+		err = s.rc.Flush()
 	}
-	if err := s.rc.Flush(); err != nil {
-		return writeError(err)
+	switch {
+	case err == nil:
+		return nil
+	case s.late():
+		return ErrStalled
 	}
-	return nil
+	return writeError(err)
+}
+
+// writesBy notes the deadline of the write under way; zero for none.
+func (s *Stream) writesBy(t time.Time) {
+	if t.IsZero() {
+		s.deadline.Store(0)
+		return
+	}
+	s.deadline.Store(t.UnixNano())
+}
+
+// late says whether the write under way has passed its deadline: HTTP/2 ends
+// such a stream, but does not say why.
+func (s *Stream) late() bool {
+	by := s.deadline.Load()
+	return by != 0 && time.Now().UnixNano() >= by
 }
 
 // moved notes that bytes went out, or came in.

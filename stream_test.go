@@ -418,3 +418,72 @@ func TestSendingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a record", n)
 	}
 }
+
+func TestAnHTTP2ReaderWhoseWindowIsFullStallsItsStreamAlone(t *testing.T) {
+	j := newJournal()
+	srv, url := start(t, &leat.Config{Logger: j.logger(), Timeouts: leat.Timeouts{Write: 300 * time.Millisecond}}, func(s *leat.Server) {
+		s.HandleFunc("/event", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			s.Every(time.Millisecond, func() error { return s.Send(strings.Repeat("x", 10<<10)) })
+		})
+		s.HandleFunc("/blocking", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer s.Close()
+			for s.Send(strings.Repeat("x", 10<<10)) == nil {
+			}
+		})
+		s.HandleFunc("/other", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "served") })
+	})
+	tr := &http.Transport{Protocols: new(http.Protocols), HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr}
+	for _, path := range []string{"/event", "/blocking"} {
+		resp, err := client.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.wait(t, map[string]any{"path": path, "end": "timeouts.write"})
+		other, err := client.Get(url + "/other") // on the same connection
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := body(t, other); got != "served" {
+			t.Errorf("got %q", got)
+		}
+		_ = other.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+			t.Errorf("%s: the reader does not see that something is missing", path)
+		}
+		_ = resp.Body.Close()
+	}
+	if n := srv.Stats().Connections; n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+func TestAnHTTP2RequestToAnotherHostIsMisdirected(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) { s.HandleFunc("/", func(http.ResponseWriter, *http.Request) {}) })
+	tr := &http.Transport{Protocols: new(http.Protocols)}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	defer tr.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "evil.example"
+	resp, err := (&http.Client{Transport: tr}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusMisdirectedRequest { // RFC 9110, 15.5.20
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}

@@ -68,7 +68,8 @@ type Handler interface {
 	Writable(c Conn)
 	// Alarm says that the time of SetAlarm has come.
 	Alarm(c Conn)
-	// Closed is the last call and comes exactly once: nothing more is written.
+	// Closed is the last call and comes exactly once. Nothing more is written,
+	// and a link that is not read is not used any more.
 	// The error is the reason given to End or Abort, or what went wrong.
 	Closed(c Conn, reason error)
 }

@@ -41,19 +41,20 @@ type goConn struct {
 
 	calls sync.Mutex // held during a callback
 
-	mu      sync.Mutex
-	queue   []byte // waits
-	flight  int    // bytes being written
-	writing bool   // somebody writes, or has promised to
-	pass    bool   // a callback is running
-	promise *time.Timer
-	refused bool // Writable is owed
-	ending  bool
-	closed  bool
-	told    bool  // Closed has been called, or is about to be
-	reading bool  // the reader is at work
-	reason  error // of the end
-	alarm   *time.Timer
+	mu       sync.Mutex
+	queue    []byte // waits
+	flight   int    // bytes being written
+	writing  bool   // somebody writes, or has promised to
+	pass     bool   // a callback is running
+	promise  *time.Timer
+	refused  bool // Writable is owed
+	ending   bool
+	closed   bool
+	aborting bool  // Abort is closing the link
+	told     bool  // Closed has been called, or is about to be
+	reading  bool  // the reader is at work
+	reason   error // of the end
+	alarm    *time.Timer
 }
 
 // Send queues b; see Conn.
@@ -136,8 +137,11 @@ func (c *goConn) write() {
 func (c *goConn) wrote() {
 	switch {
 	case c.closed:
+		last := !c.aborting
 		c.mu.Unlock()
-		c.tell()
+		if last { // the link is not used any more
+			c.tell()
+		}
 	case c.ending:
 		c.writing = true // for good: the end of a callback must not end it once more
 		c.mu.Unlock()
@@ -311,11 +315,14 @@ func (c *goConn) Abort(reason error) {
 	} else if c.reason == nil && !c.told {
 		c.reason = reason // the end was orderly, but did not come about
 	}
-	c.closed = true
-	busy := c.writing
+	c.closed, c.aborting = true, true
 	c.mu.Unlock()
 	_ = c.link.Close() // the connection has failed; its close can say nothing new
-	if !busy {
+	c.mu.Lock()
+	c.aborting = false
+	last := !c.writing
+	c.mu.Unlock()
+	if last {
 		c.tell()
 	}
 }

@@ -21,6 +21,7 @@ type Conn struct {
 	requests atomic.Int64 // begun on it
 	busy     atomic.Int64 // under way
 
+	stall atomic.Int64 // how long the peer may take no byte, in nanoseconds; 0: for ever
 	limit atomic.Int64 // the write deadline somebody asked for, in Unix nanoseconds; 0: none
 
 	header    atomic.Bool // bytes of a request have come, and no handler has begun
@@ -110,8 +111,8 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 // arm sets the deadline of the next write.
 func (c *Conn) arm() error {
 	deadline := time.Time{}
-	if stall := c.listener.o.Write; stall > 0 {
-		deadline = time.Now().Add(stall)
+	if stall := c.stall.Load(); stall > 0 {
+		deadline = time.Now().Add(time.Duration(stall))
 	}
 	if at := c.limit.Load(); at != 0 {
 		if t := time.Unix(0, at); deadline.IsZero() || t.Before(deadline) {
@@ -120,6 +121,10 @@ func (c *Conn) arm() error {
 	}
 	return c.Conn.SetWriteDeadline(deadline)
 }
+
+// Stall sets how long the peer may take no byte; 0 is for ever. It holds until
+// it is set again, or the next request begins.
+func (c *Conn) Stall(d time.Duration) { c.stall.Store(int64(d)) }
 
 // goOn says whether a write that was cut short made progress and may go on.
 func (c *Conn) goOn(n int, err error) bool {
@@ -178,34 +183,47 @@ func (c *Conn) begin() int64 {
 	return c.requests.Add(1)
 }
 
-func (c *Conn) end() { c.busy.Add(-1) }
+// end puts back what the request has changed.
+func (c *Conn) end() {
+	c.busy.Add(-1)
+	c.ignoreEOF.Store(false)
+	c.Stall(c.listener.o.Write)
+}
 
+// waitBehindEOF waits until the connection is closed or its read deadline has
+// come.
 func (c *Conn) waitBehindEOF() error {
-	c.mu.Lock()
-	wait := !c.closed && (c.readBy.IsZero() || time.Now().Before(c.readBy))
-	if wait && c.wake == nil {
-		c.wake = make(chan struct{})
+	for {
+		c.mu.Lock()
+		closed, by := c.closed, c.readBy
+		if c.wake == nil {
+			c.wake = make(chan struct{})
+		}
+		wake := c.wake
+		c.mu.Unlock()
+		switch {
+		case closed:
+			return io.EOF
+		case by.IsZero():
+			<-wake
+		case !time.Now().Before(by):
+			return os.ErrDeadlineExceeded
+		default:
+			timer := time.NewTimer(time.Until(by))
+			select {
+			case <-wake:
+			case <-timer.C:
+			}
+			timer.Stop()
+		}
 	}
-	wake := c.wake
-	c.mu.Unlock()
-	if wait {
-		<-wake
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return io.EOF
-	}
-	return os.ErrDeadlineExceeded
 }
 
 // SetReadDeadline bounds reads; one that waits behind the end of input ends.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	c.readBy = t
-	if !t.IsZero() {
-		c.wakeReader()
-	}
+	c.wakeReader()
 	c.mu.Unlock()
 	return c.Conn.SetReadDeadline(t)
 }

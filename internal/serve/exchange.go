@@ -113,7 +113,6 @@ func (o *Options) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *htt
 	}
 	o.Counters.Requests.Add(1)
 	if x.conn != nil {
-		x.conn.IgnoreEOF(false)
 		if n := x.conn.begin(); x.Bounds.Requests > 0 && n >= int64(x.Bounds.Requests) && r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close")
 		}
@@ -125,6 +124,7 @@ func (o *Options) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *htt
 func (x *Exchange) Bound(r *http.Request) {
 	if x.conn != nil && r.ProtoMajor == 1 {
 		x.conn.IgnoreEOF(x.Bounds.IgnoreEOF)
+		x.conn.Stall(x.Bounds.Write)
 	}
 	if b, ok := r.Body.(*body); ok && x.Bounds.Body > 0 {
 		b.left = x.Bounds.Body

@@ -146,6 +146,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		conn := &Conn{Conn: c, listener: l}
+		conn.Stall(l.o.Write)
 		if l.o.Connections.enter(conn) {
 			l.o.Counters.Connections.Add(1)
 			return conn, nil
