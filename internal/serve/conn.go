@@ -74,20 +74,32 @@ func (c *Conn) Write(b []byte) (int, error) {
 
 // ReadFrom sends what r holds; a file goes by sendfile.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	limited, _ := r.(*io.LimitedReader)
+	file, _ := r.(*os.File)
+	left := int64(-1)
+	if limited != nil {
+		file, _ = limited.R.(*os.File)
+		left = limited.N
+	}
 	to, ok := c.Conn.(io.ReaderFrom)
-	if !ok {
+	if file == nil || !ok {
 		return io.Copy(struct{ io.Writer }{c}, r)
 	}
-	left := int64(-1)
-	if l, ok := r.(*io.LimitedReader); ok {
-		r, left = l.R, l.N
-		defer func() { l.N = left }()
+	done, err := c.sendFile(to, file, left)
+	if limited != nil {
+		limited.N -= done
 	}
+	return done, err
+}
+
+// sendFile sends the file from where it is: left bytes, or all when that is
+// negative.
+func (c *Conn) sendFile(to io.ReaderFrom, file *os.File, left int64) (int64, error) {
 	done := int64(0)
-	for left != 0 {
-		part := &io.LimitedReader{R: r, N: filePart}
-		if left > 0 {
-			part.N = min(left, filePart)
+	for left != done {
+		part := &io.LimitedReader{R: file, N: filePart}
+		if left >= 0 {
+			part.N = min(left-done, filePart)
 		}
 		asked := part.N
 		if err := c.arm(); err != nil {
@@ -95,14 +107,17 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 		}
 		n, err := to.ReadFrom(part)
 		done += n
-		if left > 0 {
-			left -= n
-		}
 		switch {
+		case err == nil && n < asked:
+			return done, nil // the file has ended
 		case err != nil && !c.goOn(int(n), err):
 			return done, err
-		case err == nil && n < asked:
-			return done, nil // r has ended
+		case err != nil && asked-part.N > n:
+			// Where there is no sendfile the file was copied, and what was
+			// read and not taken is sent again.
+			if _, err := file.Seek(n-(asked-part.N), io.SeekCurrent); err != nil {
+				return done, err
+			}
 		}
 	}
 	return done, nil
