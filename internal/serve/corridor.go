@@ -136,8 +136,11 @@ func (o *Options) redirect(x *Exchange, r *http.Request) bool {
 	if !ok {
 		return false
 	}
-	x.Header().Set("Location", location)
-	x.WriteHeader(status)
+	if status == http.StatusBadRequest {
+		Error(x, r, status, "the Host is not a host name")
+		return true
+	}
+	Redirect(x, r, location, status)
 	return true
 }
 
@@ -152,8 +155,7 @@ func (o *Options) route(x *Exchange, r *http.Request) {
 		}
 	}
 	if found && to.Redirect != "" {
-		x.Header().Set("Location", to.Redirect)
-		x.WriteHeader(http.StatusFound)
+		Redirect(x, r, route.ExpandURL(to.Redirect, params), http.StatusFound)
 		return
 	}
 	if found && to.Action {
@@ -187,7 +189,7 @@ func (o *Options) route(x *Exchange, r *http.Request) {
 	}
 	o.enter(x, r, to)
 	if o.allowed(x, r, to.Methods, true) && !x.Refused() {
-		o.file(x, trimmed(r, to.Trim), to)
+		o.file(x, r, to)
 	}
 }
 
@@ -298,5 +300,5 @@ func (o *Options) file(x *Exchange, r *http.Request, to *Route) {
 		Error(x, r, http.StatusNotFound, "this server has no files")
 		return
 	}
-	o.Files.ServeFile(x, r, r.URL.Path, to.File)
+	o.Files.ServeFile(x, r, strings.TrimPrefix(r.URL.Path, to.Trim), to.File)
 }
