@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -51,14 +52,14 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copies := false // whether the system has no sendfile
+	var copies atomic.Bool // whether the system has no sendfile
 	hs := &http.Server{Handler: mux, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 		conn := c.(*Conn)
 		tcp := conn.Conn.(*net.TCPConn)
 		if err := tcp.SetWriteBuffer(32 << 10); err != nil {
 			t.Error(err)
 		}
-		if copies {
+		if copies.Load() {
 			conn.Conn = copyingConn{tcp}
 		}
 		return WithConn(ctx, c)
@@ -87,9 +88,9 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 			for at < len(got) && got[at] == content[at] {
 				at++
 			}
-			t.Errorf("%s (copied: %t): %d bytes of %d, wrong from %d on (%v)", path, copies, len(got), len(content), at, err)
+			t.Errorf("%s (copied: %t): %d bytes of %d, wrong from %d on (%v)", path, copies.Load(), len(got), len(content), at, err)
 		}
-		copies = path == "/copy" // for the last
+		copies.Store(path == "/copy") // for the last
 	}
 }
 
