@@ -10,21 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leat-dev/leat/internal/conf"
 	"github.com/leat-dev/leat/internal/route"
 	"github.com/leat-dev/leat/internal/serve"
 )
-
-// fill gives every zero limit and timeout its default.
-func (c *Config) fill() {
-	d := conf.Config{
-		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
-		Headers: c.Headers, Limits: conf.Limits(c.Limits), Timeouts: conf.Timeouts(c.Timeouts), HalfClose: c.HalfClose,
-	}
-	conf.Fill(&d)
-	c.Listen, c.Index, c.HalfClose = d.Listen, d.Index, d.HalfClose
-	c.Limits, c.Timeouts = Limits(d.Limits), Timeouts(d.Timeouts)
-}
 
 // compile makes of the configuration what serves.
 func (s *Server) compile() error {
@@ -46,11 +34,6 @@ func (s *Server) compile() error {
 	if err := s.compileRoutes(); err != nil {
 		return err
 	}
-	for _, at := range c.Listen {
-		if _, _, err := serve.ParseListen(at); err != nil {
-			return fmt.Errorf("leat: %w", err)
-		}
-	}
 	return s.openFiles()
 }
 
@@ -60,10 +43,10 @@ func (s *Server) compileRoutes() error {
 		return nil
 	}
 	rules := make([]route.Rule, 0, len(c.Routes))
-	for i, r := range c.Routes {
+	for _, r := range c.Routes {
 		rules = append(rules, route.Rule{Match: r.Match})
 		to := serve.Route{
-			Methods: []string{http.MethodGet, http.MethodPost}, Action: r.Handler == "action", Name: r.Action,
+			Action: r.Handler == "action", Name: r.Action,
 			Redirect: r.Redirect, Trim: r.Trim, Headers: r.Headers,
 			File: serve.FileOptions{
 				Cache: serve.Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
@@ -71,16 +54,8 @@ func (s *Server) compileRoutes() error {
 			},
 			Bounds: c.bounds(r.Limits, r.Timeouts, r.HalfClose),
 		}
-		if len(r.Methods) > 0 {
-			to.Methods = nil
-			for _, m := range r.Methods {
-				to.Methods = append(to.Methods, strings.ToUpper(m))
-			}
-		}
-		switch r.Handler {
-		case "", "file", "action":
-		default:
-			return fmt.Errorf("leat: routes[%d]: handler %q is not known; write \"file\" or \"action\"", i, r.Handler)
+		for _, m := range r.Methods {
+			to.Methods = append(to.Methods, strings.ToUpper(m))
 		}
 		s.options.Routes = append(s.options.Routes, to)
 	}

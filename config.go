@@ -129,17 +129,24 @@ func loaded(c *conf.Config, fsys fs.FS, err error) (*Config, error) {
 	if err != nil {
 		return nil, public(err)
 	}
-	config := &Config{
-		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
-		Headers: c.Headers, DotFiles: c.DotFiles, Limits: Limits(c.Limits), Timeouts: Timeouts(c.Timeouts),
-		HalfClose: c.HalfClose,
-	}
+	config := fromConf(c)
 	if fsys != nil {
 		sub, err := fs.Sub(fsys, c.Documents)
 		if err != nil {
 			return nil, err
 		}
 		config.Documents, config.FS = "", sub
+	}
+	return config, nil
+}
+
+// fromConf and toConf turn a Config into the plain values that the table of
+// keys knows, and back. FS and Logger have no key.
+func fromConf(c *conf.Config) *Config {
+	config := &Config{
+		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
+		Headers: c.Headers, DotFiles: c.DotFiles, Limits: Limits(c.Limits), Timeouts: Timeouts(c.Timeouts),
+		HalfClose: c.HalfClose,
 	}
 	for _, r := range c.Routes {
 		config.Routes = append(config.Routes, Route{
@@ -151,7 +158,40 @@ func loaded(c *conf.Config, fsys fs.FS, err error) (*Config, error) {
 	for _, r := range c.Redirects {
 		config.Redirects = append(config.Redirects, Redirect(r))
 	}
-	return config, nil
+	return config
+}
+
+func toConf(c *Config) *conf.Config {
+	config := &conf.Config{
+		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
+		Headers: c.Headers, DotFiles: c.DotFiles, Limits: conf.Limits(c.Limits), Timeouts: conf.Timeouts(c.Timeouts),
+		HalfClose: c.HalfClose,
+	}
+	for _, r := range c.Routes {
+		config.Routes = append(config.Routes, conf.Route{
+			Match: r.Match, Methods: r.Methods, Handler: r.Handler, Action: r.Action, Redirect: r.Redirect, Trim: r.Trim,
+			Headers: r.Headers, Cache: conf.Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
+			DotFiles: r.DotFiles, Limits: conf.Limits(r.Limits), Timeouts: conf.Timeouts(r.Timeouts), HalfClose: r.HalfClose,
+		})
+	}
+	for _, r := range c.Redirects {
+		config.Redirects = append(config.Redirects, conf.Redirect(r))
+	}
+	return config
+}
+
+// checked is a copy of c with its defaults filled in; the error holds every
+// mistake, as that of Load does.
+func checked(c *Config) (*Config, error) {
+	plain := toConf(c)
+	conf.Fill(plain)
+	plain.Documents = c.Documents // a program that names none has none
+	if err := conf.Validate(plain); err != nil {
+		return nil, public(err)
+	}
+	full := fromConf(plain)
+	full.FS, full.Logger = c.FS, c.Logger
+	return full, nil
 }
 
 // public turns conf's errors into ours.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leat-dev/leat/internal/conf"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/metrics"
 	"github.com/leat-dev/leat/internal/serve"
@@ -60,13 +61,17 @@ func Open(path string) (*Server, error) {
 	return New(c)
 }
 
-// New makes a server. A nil Config is a zero one. The Config is copied.
+// New makes a server. A nil Config is a zero one. The Config is copied. The
+// error holds every mistake in it, as that of Load does.
 func New(c *Config) (*Server, error) {
 	if c == nil {
 		c = &Config{}
 	}
+	c, err := checked(c)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{config: *c, engine: engine.Goroutines{}, log: c.Logger, named: map[string]http.Handler{}}
-	s.config.fill()
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -150,7 +155,11 @@ func (s *Server) Listen() error {
 	}
 	o := serve.ListenOptions{Connections: &s.gate, Write: positive(s.config.Timeouts.Write), Counters: &s.counters}
 	for _, at := range s.config.Listen {
-		l, err := serve.Listen(context.Background(), at, o)
+		network, address, err := conf.ParseListen(at)
+		if err != nil {
+			panic(err) // New has checked it
+		}
+		l, err := serve.Listen(context.Background(), network, address, o)
 		if err != nil {
 			for _, open := range s.listeners {
 				_ = open.Close() // nobody has used it

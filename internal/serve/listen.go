@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,14 +29,10 @@ type Gate struct {
 	open map[*Conn]struct{}
 }
 
-// Listen listens where a URL says: http://host:port, http://[::1]:port, port 0
-// for any that is free, or unix:///path. The listener's Addr says where it is,
-// and its String is the URL.
-func Listen(ctx context.Context, at string, o ListenOptions) (Listener, error) {
-	network, address, err := ParseListen(at)
-	if err != nil {
-		return nil, err
-	}
+// Listen listens on an address of network "tcp" or "unix", for which it takes
+// away the socket that a killed server left behind. The listener's Addr says
+// where it is, and its String is the URL.
+func Listen(ctx context.Context, network, address string, o ListenOptions) (Listener, error) {
 	if network == "unix" {
 		if err := removeDeadSocket(ctx, address); err != nil {
 			return nil, err
@@ -61,38 +54,6 @@ func Listen(ctx context.Context, at string, o ListenOptions) (Listener, error) {
 type Listener interface {
 	net.Listener
 	fmt.Stringer
-}
-
-// ParseListen reads the URL of a listener.
-func ParseListen(at string) (network, address string, err error) {
-	scheme, rest, ok := strings.Cut(at, "://")
-	if !ok {
-		scheme, rest = "http", at
-	}
-	switch scheme {
-	case "unix":
-		if rest == "" {
-			return "", "", fmt.Errorf("listen %q: no path; write unix:///run/leat.sock", at)
-		}
-		return "unix", rest, nil
-	case "http":
-	case "https":
-		return "", "", fmt.Errorf("listen %q: TLS is not yet in effect; put a TLS proxy in front and listen on http://127.0.0.1:4000", at)
-	default:
-		return "", "", fmt.Errorf("listen %q: scheme %q is not known; write http://127.0.0.1:4000 or unix:///run/leat.sock", at, scheme)
-	}
-	u, err := url.Parse("http://" + rest)
-	if err != nil || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", "", fmt.Errorf("listen %q: not an address; write http://127.0.0.1:4000 or http://[::1]:4000", at)
-	}
-	host, port := u.Hostname(), u.Port()
-	if port == "" {
-		port = "80"
-	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		host = addr.String()
-	}
-	return "tcp", net.JoinHostPort(host, port), nil
 }
 
 // removeDeadSocket takes away the socket that a server which was killed left
