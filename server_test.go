@@ -408,7 +408,10 @@ func TestAServerDrainsInGoodOrder(t *testing.T) {
 		if err != nil {
 			return
 		}
-		s.Every(time.Hour, func() error { began <- struct{}{}; return s.Send("first") })
+		s.Every(time.Hour, func() error {
+			defer func() { began <- struct{}{} }()
+			return s.Send("first")
+		})
 	})
 	srv.HandleFunc("/blocking", func(w http.ResponseWriter, r *http.Request) {
 		s, err := leat.NDJSON(w, r, nil)

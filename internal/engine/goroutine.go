@@ -143,7 +143,7 @@ func (c *goConn) wrote() {
 			c.tell()
 		}
 	case c.ending:
-		c.writing = true // for good: the end of a callback must not end it once more
+		c.closed = true // nobody ends it once more
 		c.mu.Unlock()
 		c.halfClose()
 		c.tell()
@@ -230,7 +230,6 @@ func (c *goConn) halfClose() {
 		return
 	}
 	c.mu.Lock()
-	c.closed = true
 	reading := c.reading
 	c.mu.Unlock()
 	in, ok := c.link.(interface{ SetReadDeadline(t time.Time) error })

@@ -46,7 +46,7 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 		w.Header().Set("Content-Length", "1048576")
 		_, _ = io.Copy(w, struct{ io.Reader }{bytes.NewReader(content)})
 	})
-	l, err := Listen(t.Context(), "http://127.0.0.1:0", ListenOptions{
+	l, err := Listen(t.Context(), "tcp", "127.0.0.1:0", ListenOptions{
 		Connections: &Gate{}, Write: 250 * time.Millisecond, Counters: &metrics.Counters{},
 	})
 	if err != nil {
