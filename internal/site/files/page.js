@@ -60,6 +60,9 @@ class Panel {
     this.options = { columns, plot, row, show }
     this.values = new Map([...this.card.querySelectorAll('[data-value]')].map(n => [n.dataset.value, n]))
     this.texts = new Map([...this.card.querySelectorAll('[data-text]')].map(n => [n.dataset.text, n]))
+    this.when = document.createElement('span')
+    this.when.className = 'when'
+    this.card.querySelector('h2').append(this.when)
     this.pointed = null
     this.reset()
   }
@@ -97,8 +100,12 @@ class Panel {
     this.plot.draw()
     if (!texts) return
     const { data } = this.history
-    const row = this.pointed !== null && this.pointed < this.history.length ? this.pointed : this.history.length - 1
-    this.options.show(data.slice(1).map(column => column[row]), this)
+    const [times, ...columns] = data
+    const last = times.length - 1
+    let row = Math.min(this.pointed ?? last, last)
+    while (row > 0 && columns.every(column => column[row] === null)) row-- // a gap has no numbers
+    this.options.show(columns.map(column => column[row]), this)
+    write(this.when, this.pointed === null ? '' : `${(times[last] - times[row]).toFixed(1)} s ago`)
   }
 
   number(name, [number, unit]) {
@@ -404,3 +411,5 @@ for (const block of document.querySelectorAll('.commands li')) {
     setTimeout(() => write(button, 'Copy'), 2000)
   })
 }
+
+consider()
