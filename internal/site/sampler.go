@@ -67,7 +67,7 @@ func (s *sampler) fresh() *reading {
 // watch returns the source of one stream's records. Its rates run from record
 // to record, whatever the intervals of other streams are.
 func (s *sampler) watch(every time.Duration) func() *status {
-	maxAge := min(every/10, 100*time.Millisecond)
+	maxAge := min(max(every/10, 10*time.Millisecond), 100*time.Millisecond)
 	var prev *reading
 	return func() *status {
 		current, base := s.take(prev, maxAge)

@@ -126,6 +126,26 @@ func TestReadersAtTheSameMomentShareAReading(t *testing.T) {
 	}
 }
 
+func TestManyFastReadersCauseAtMostAHundredReadingsASecond(t *testing.T) {
+	f := newFakeMachine()
+	s := f.sampler()
+	var streams []func() *status
+	for range 200 {
+		streams = append(streams, s.watch(shortest))
+	}
+	f.advance(time.Second)
+	before, began := f.reads, f.t
+	for f.t.Sub(began) < time.Second {
+		for _, next := range streams {
+			checkRates(t, next())
+			f.advance(100 * time.Microsecond)
+		}
+	}
+	if n := f.reads - before; n > 101 {
+		t.Errorf("200 readers of 50 records a second read the machine %d times in one", n)
+	}
+}
+
 func TestLateRecordIsNotTheSameAgain(t *testing.T) {
 	f := newFakeMachine()
 	next := f.sampler().watch(time.Second)
