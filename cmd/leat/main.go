@@ -1,0 +1,13 @@
+// Command leat serves web pages and live data: see leat help.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/leat-dev/leat/internal/cli"
+)
+
+func main() {
+	os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
