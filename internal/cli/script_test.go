@@ -14,14 +14,16 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/leat-dev/leat/internal/cli"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/leat-dev/leat/internal/cli"
 )
 
 func TestMain(m *testing.M) {
+	exit := os.Exit //nolint:forbidigo // each of these is the main function of a program
 	testscript.Main(m, map[string]func(){
-		"leat": func() { os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
-		"get":  func() { os.Exit(get()) },
+		"leat": func() { exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
+		"get":  func() { exit(get()) },
 	})
 }
 
@@ -55,7 +57,7 @@ func get() int {
 		if !in.Scan() {
 			return failed(errors.Join(in.Err(), io.ErrUnexpectedEOF))
 		}
-		fmt.Println(in.Text())
+		fmt.Fprintln(os.Stdout, in.Text())
 	}
 	return 0
 }
