@@ -196,7 +196,7 @@ func checked(c *Config) (*Config, error) {
 
 // public turns conf's errors into ours.
 func public(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the join that is wanted, not what it holds
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var errs []error
 		for _, err := range joined.Unwrap() {
 			errs = append(errs, public(err))

@@ -97,7 +97,7 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 	}
 	limitSendBuffer(conn, s.sendBuffer())
 	s.chunked = s.request.ProtoAtLeast(1, 1)
-	pending, _ := rw.Reader.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
+	pending, _ := rw.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
 	return conn, pending, nil
 }
 

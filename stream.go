@@ -618,7 +618,8 @@ func (s *Stream) alarm() {
 
 // nextTick is the first tick after now: those that were missed are skipped.
 func nextTick(due, now time.Time, every time.Duration) time.Time {
-	return due.Add(every * (1 + now.Sub(due)/every))
+	missed := int64(now.Sub(due) / every)
+	return due.Add(time.Duration(missed+1) * every)
 }
 
 func (s *Stream) tick(fn func() error) {

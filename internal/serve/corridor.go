@@ -54,13 +54,12 @@ type Route struct {
 func (o *Options) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, r := o.Begin(w, r)
 	defer x.returned()
-	defer o.recover(x, r)
+	defer func() { o.answerPanic(x, r, recover()) }()
 	o.lead(x, r)
 }
 
-// recover answers for a handler that panicked; the server lives.
-func (o *Options) recover(x *Exchange, r *http.Request) {
-	v := recover()
+// answerPanic answers for a handler that panicked with v; the server lives.
+func (o *Options) answerPanic(x *Exchange, r *http.Request, v any) {
 	if v == nil {
 		return
 	}
