@@ -35,8 +35,10 @@ func TestReadme(t *testing.T) {
 	loadsAll(t, "README.md")
 }
 
-func TestConfigurationsInStreamingLoad(t *testing.T) {
-	loadsAll(t, "docs/streaming.md")
+func TestConfigurationsInTheDocumentsLoad(t *testing.T) {
+	for _, document := range []string{"docs/streaming.md", "docs/web-json5.md", "docs/actions.md"} {
+		loadsAll(t, document)
+	}
 }
 
 // loadsAll loads every configuration in a document.
