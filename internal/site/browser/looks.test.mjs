@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { open, pixels, root, serve, state, untilDrawn } from './page.mjs'
+
+const server = await serve()
+
+test('nothing is wider than the window, from 320 pixels up', async (t) => {
+  const page = await open(t, server.origin, { path: '/?every=100ms', isMobile: true, hasTouch: true })
+  await untilDrawn(page, 5)
+  for (const width of [320, 360, 540, 768, 1024, 1920]) {
+    await page.setViewportSize({ width, height: 800 })
+    await page.waitForFunction((w) => innerWidth === w && document.querySelector('#cpu canvas').clientWidth < w, width)
+    const wide = await page.evaluate(() => ({
+      page: document.documentElement.scrollWidth,
+      out: [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest('.plot')).map((e) => e.outerHTML.slice(0, 80)),
+    }))
+    assert.deepEqual(wide, { page: width, out: [] })
+  }
+  assert.deepEqual(page.complaints, [])
+})
+
+// contrasts measures every text against what lies behind it, by WCAG 2.2,
+// 1.4.3, and the colours of the plots' lines against the card, by 1.4.11. It
+// answers what is too faint. Of a gradient each colour counts.
+function contrasts() {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
+  const rgba = (text) => {
+    canvas.clearRect(0, 0, 1, 1)
+    canvas.fillStyle = text
+    canvas.fillRect(0, 0, 1, 1)
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data
+    return [r, g, b, a / 255]
+  }
+  const over = ([r, g, b, a], under) => [r, g, b].map((c, i) => c * a + under[i] * (1 - a))
+  const light = (c) => {
+    const [r, g, b] = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const ratio = (a, b) => {
+    const [high, low] = [light(a), light(b)].sort((x, y) => y - x)
+    return (high + 0.05) / (low + 0.05)
+  }
+  // grounds are the colours that may lie behind an element.
+  const grounds = (e) => {
+    if (!e) return [[255, 255, 255]]
+    const style = getComputedStyle(e)
+    const own = rgba(style.backgroundColor)
+    const stops = style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? []
+    const below = own[3] === 1 ? [[0, 0, 0]] : grounds(e.parentElement)
+    return [own, ...stops.map(rgba)].flatMap((c) => below.map((b) => over(c, b)))
+  }
+  const faint = []
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  let texts = 0
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement
+    if (!walker.currentNode.data.trim() || !e.checkVisibility({ visibilityProperty: true }) || e.closest('noscript, :disabled')) continue
+    texts++
+    const style = getComputedStyle(e)
+    const size = parseFloat(style.fontSize)
+    const least = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5
+    const worst = Math.min(...grounds(e).map((g) => ratio(over(rgba(style.color), g), g)))
+    if (worst < least) faint.push(`${walker.currentNode.data.trim().slice(0, 30)}: ${worst.toFixed(2)} of ${least}`)
+  }
+  const root = getComputedStyle(document.documentElement)
+  const card = over(rgba(root.getPropertyValue('--card')), [255, 255, 255])
+  for (const line of ['cpu', 'core-0', 'core-1', 'core-2', 'core-3', 'memory', 'in', 'out', 'read', 'write', 'temperature', 'humidity', 'pressure']) {
+    const r = ratio(over(rgba(root.getPropertyValue(`--${line}`)), card), card)
+    if (r < 3) faint.push(`line ${line}: ${r.toFixed(2)} of 3`)
+  }
+  return { texts, faint }
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`everything can be read when it is ${colorScheme}`, async (t) => {
+    const page = await open(t, server.origin, { colorScheme, path: '/?every=100ms' })
+    await untilDrawn(page, 5)
+    const { texts, faint } = await page.evaluate(contrasts)
+    assert.ok(texts > 60, `${texts} texts`)
+    assert.deepEqual(faint, [])
+    assert.deepEqual(page.complaints, [])
+  })
+}
+
+test('plots change their colours with the scheme', async (t) => {
+  const page = await open(t, server.origin, { colorScheme: 'light' })
+  await untilDrawn(page, 2)
+  const grey = async () => (await pixels(page, '#memory')).map((p) => Math.max(...p))
+  assert.ok(Math.min(...(await grey())) < 140, 'no dark ink on light')
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await untilDrawn(page, 4)
+  assert.ok(Math.max(...(await grey())) > 150, 'no light ink on dark')
+  assert.deepEqual(page.complaints, [])
+})
+
+test('everything has a name, and headings are in order', async (t) => {
+  const page = await open(t, server.origin)
+  await state(page, 'live')
+  const found = await page.evaluate(() => ({
+    lang: document.documentElement.lang,
+    h1: document.querySelectorAll('h1').length,
+    nameless: [...document.querySelectorAll('button, a, input, progress, [role=img], section, img')]
+      .filter((e) => !(e.innerText || e.textContent || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.closest('label')?.innerText || e.hasAttribute('alt')).toString().trim())
+      .map((e) => e.outerHTML.slice(0, 80)),
+    small: [...document.querySelectorAll('button, a.button, .choice span')]
+      .filter((e) => e.checkVisibility() && Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) < 24) // WCAG 2.2, 2.5.8
+      .map((e) => e.outerHTML.slice(0, 80)),
+  }))
+  assert.deepEqual(found, { lang: 'en', h1: 1, nameless: [], small: [] })
+
+  // The interval can be chosen, and the page stopped, with the keyboard alone.
+  await page.getByRole('radio', { name: '1 s', exact: true }).focus()
+  await page.keyboard.press('ArrowRight')
+  assert.ok(await page.getByRole('radio', { name: '500 ms' }).isChecked())
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Space')
+  await state(page, 'resting')
+  assert.deepEqual(page.complaints, [])
+})
+
+// LEAT_PICTURES=1 renews the pictures of the docs; otherwise they stay as they are.
+for (const [name, options] of [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['phone', { colorScheme: 'light', viewport: { width: 360, height: 700 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 }],
+]) {
+  test(`the page makes a picture (${name})`, async (t) => {
+    const renew = Boolean(process.env.LEAT_PICTURES)
+    const page = await open(t, server.origin, { viewport: { width: 1280, height: 940 }, path: '/?every=100ms', ...options })
+    await untilDrawn(page, renew ? 380 : 5)
+    const picture = await page.screenshot({ path: renew ? join(root, `docs/page-${name}.png`) : undefined })
+    assert.ok(picture.length < 200_000, `${picture.length} bytes`)
+    assert.deepEqual(page.complaints, [])
+  })
+}
