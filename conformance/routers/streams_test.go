@@ -200,7 +200,12 @@ func TestABlockingStreamLeavesTheConnectionReusable(t *testing.T) {
 
 func TestAStreamThatWasHandedOverEndsWithItsLastChunkAndTheConnection(t *testing.T) {
 	each(t, styles, func(t *testing.T, address string) {
-		for _, path := range []string{"/handedover", "/held"} {
+		// gin refuses the connection after the first byte, and keeps it.
+		paths := []string{"/handedover", "/handedoverlate"}
+		if strings.Contains(t.Name(), "/gin_") {
+			paths = paths[:1]
+		}
+		for _, path := range paths {
 			conn := dial(t, address)
 			conn.ask(t, path)
 			if _, err := io.Copy(io.Discard, conn.in); err != nil { // a reset would be an error
