@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -54,6 +55,7 @@ func (s *Stream) handOver() {
 	if again {
 		s.schedule(time.Now())
 	}
+	s.handing = !ended && !again
 	s.mu.Unlock()
 	if ended || again {
 		s.writer.Unlock()
@@ -61,8 +63,12 @@ func (s *Stream) handOver() {
 	}
 	link, pending, err := s.takeOver()
 	if err != nil {
+		s.mu.Lock()
+		s.handing = false
+		s.mu.Unlock()
 		s.writer.Unlock()
-		s.end(err, false)
+		s.mark(err) // unless a timeout or a shutdown has done so meanwhile
+		s.settle(s.Err(), false)
 		return
 	}
 	s.adopt(link, pending)
@@ -96,30 +102,34 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
 	}
 	limitSendBuffer(conn, s.sendBuffer())
+	s.mu.Lock()
 	s.chunked = s.request.ProtoAtLeast(1, 1)
+	s.mu.Unlock()
 	pending, _ := rw.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
-	return conn, pending, nil
+	return conn, slices.Clone(pending), nil
 }
 
 // adopt gives the link to the engine. It is called with the writer's lock held.
 func (s *Stream) adopt(link engine.Link, pending []byte) {
 	_, waits := link.(*responseLink)
-	if !waits {
-		s.unbind()
-		s.w, s.rc, s.request = nil, nil, nil
-	}
 	owner := goroutineID()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.adopted = !waits
+	if !waits {
+		if s.unbind != nil {
+			s.unbind()
+		}
+		s.unbind = nil // with it go the request and its header
+		s.w, s.rc, s.request = nil, nil, nil
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	s.owner = owner
+	s.adopted, s.handing, s.owner = !waits, false, owner
 	o := engine.Options{Budget: int(s.o.Queue), Stall: s.o.Write}
 	s.conn = s.srv.engine.Adopt(link, pending, (*reader)(s), o)
 	if s.ended { // meanwhile, by a timeout or a shutdown
-		go s.conn.End(s.lastBytes(), s.err)
+		s.conn.End(s.lastBytes(), s.err)
 		return
 	}
 	s.schedule(time.Now())

@@ -39,7 +39,6 @@ type Stream struct {
 	lastEventID string
 	ctx         context.Context // without the request's end; cancelled with the stream's
 	cancel      context.CancelCauseFunc
-	unbind      func() bool // from the request's context
 
 	writer  sync.Mutex // held by the one who writes, or hands over
 	w       http.ResponseWriter
@@ -54,6 +53,8 @@ type Stream struct {
 	sent   atomic.Int64 // when one last went out
 
 	mu      sync.Mutex
+	unbind  func() bool   // from the request's context; nil after a hand-over
+	handing bool          // a hand-over is under way
 	conn    engine.Conn   // after the hand-over
 	adopted bool          // the connection is the engine's, the handler has gone
 	owner   uint64        // the goroutine that handed over
@@ -180,8 +181,11 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 		x.Take()
 		x.AtEnd(s.returned)
 	}
-	s.unbind = context.AfterFunc(r.Context(), func() { s.left(context.Cause(r.Context())) })
+	ctx := r.Context()
 	s.mu.Lock()
+	if !s.ended {
+		s.unbind = context.AfterFunc(ctx, func() { s.left(context.Cause(ctx)) })
+	}
 	s.schedule(time.Now())
 	s.mu.Unlock()
 	return s, nil
@@ -326,14 +330,11 @@ func (s *Stream) write(b []byte) error {
 		return ErrClosed // the handler may have returned: w is not ours any more
 	}
 	s.started = true
+	armed := false
 	if s.arms && s.o.Write > 0 {
-		if by := time.Now().Add(s.o.Write); s.rc.SetWriteDeadline(by) == nil {
+		by := time.Now().Add(s.o.Write)
+		if armed = s.rc.SetWriteDeadline(by) == nil; armed {
 			s.writesBy(by)
-			defer func() {
-				s.writesBy(time.Time{})
-				// HTTP/2 resets a stream whose deadline passes, write or none.
-				_ = s.rc.SetWriteDeadline(time.Time{})
-			}()
 		}
 	}
 	_, err := s.w.Write(b)
@@ -341,12 +342,15 @@ func (s *Stream) write(b []byte) error {
 		err = s.rc.Flush()
 	}
 	switch {
-	case err == nil:
-		return nil
-	case s.late():
+	case err != nil && s.late():
 		return ErrStalled
+	case err != nil:
+		return writeError(err)
+	case armed: // HTTP/2 resets a stream whose deadline passes, write or none
+		_ = s.rc.SetWriteDeadline(time.Time{})
+		s.writesBy(time.Time{})
 	}
-	return writeError(err)
+	return nil
 }
 
 // writesBy notes the deadline of the write under way; zero for none.
@@ -462,7 +466,7 @@ func (s *Stream) mark(reason error) bool {
 // settle does what follows from a mark.
 func (s *Stream) settle(reason error, orderly bool) {
 	s.mu.Lock()
-	conn, last := s.conn, s.lastBytes()
+	conn, last, handing := s.conn, s.lastBytes(), s.handing
 	s.mu.Unlock()
 	if reason == nil {
 		s.cancel(context.Canceled)
@@ -470,6 +474,7 @@ func (s *Stream) settle(reason error, orderly bool) {
 		s.cancel(reason)
 	}
 	switch {
+	case handing: // who hands over ends it
 	case conn == nil:
 		s.finish(reason)
 	case orderly:
@@ -501,11 +506,13 @@ func (s *Stream) finish(reason error) {
 		s.err = reason
 	}
 	reason = s.err
-	fns := s.onClose
-	s.onClose, s.fn = nil, nil
+	fns, unbind := s.onClose, s.unbind
+	s.onClose, s.fn, s.unbind = nil, nil, nil
 	s.mu.Unlock()
 
-	s.unbind()
+	if unbind != nil {
+		unbind()
+	}
 	s.cancel(reason)
 	s.srv.leave(s, reason)
 	for _, fn := range fns {
