@@ -20,6 +20,8 @@ import (
 // In the blocking style the handler sends in a loop and the stream ends with
 // the handler, which says so with `defer s.Close()`: a sender that outlives
 // the handler then gets [ErrClosed] and never writes into another response.
+// Under a router that uses its writers again (Echo, gin), and outside a Leat
+// server, nobody else can say it in time.
 //
 // In the event style the handler's last act is a hand-over, [Stream.Every] or
 // [Stream.Hold]. On HTTP/1.1 it returns at once and the stream lives on
