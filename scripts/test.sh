@@ -14,10 +14,8 @@ step go 'Fuzz, 2000 inputs a target' scripts/fuzz.sh -json
 step tap 'The page in Chromium, its reader in Node.js' \
 	npm --silent --prefix internal/site/browser test -- --test-reporter=tap
 step go 'The tally of these tests' go test -json tools/tally/main.go tools/tally/main_test.go
-if [ -d conformance ]; then
-	step check 'Vet of conformance' go -C conformance vet ./...
-	step go 'Conformance: other routers, real proxies' go -C conformance test -race -json ./...
-fi
+step check 'Lint of conformance' bash -c 'cd conformance && ../scripts/golangci-lint run'
+step go 'Conformance: other routers, real proxies' go -C conformance test -race -json ./...
 for os in darwin windows freebsd; do
 	step check "Vet for $os" scripts/cross.sh "$os"
 done

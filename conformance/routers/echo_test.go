@@ -82,7 +82,7 @@ func streamLargeFile(name string) echo.HandlerFunc {
 		buf := make([]byte, 4096)
 		for {
 			n, err := file.Read(buf)
-			if err == io.EOF {
+			if err == io.EOF { //nolint:errorlint // as the document has it
 				break
 			}
 			if err != nil {

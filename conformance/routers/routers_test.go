@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -189,7 +190,7 @@ func onPlain(t *testing.T, h http.Handler) (address string) {
 	go func() { served <- hs.Serve(l) }()
 	t.Cleanup(func() {
 		hs.Close()
-		if err := <-served; err != http.ErrServerClosed {
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
