@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,14 +99,16 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 // A server is the program that a script started.
 type server struct {
-	cmd   *exec.Cmd
-	first string // the first line it wrote
-	lines *bufio.Reader
+	cmd  *exec.Cmd
+	said io.Reader
 }
 
-// start PROGRAM ARGS... starts a server, waits until it has said where it
-// listens, and puts that in $URL. What it writes goes to the files server.out
-// and server.err.
+type serverKey struct{}
+
+var address = regexp.MustCompile(`http://[^\s"]+`)
+
+// start PROGRAM ARGS... starts a server, waits until it names the address where
+// it listens, and puts that in $URL.
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: start PROGRAM ARGS...")
@@ -114,33 +117,35 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	if strings.Contains(program, "/") {
 		program = ts.MkAbs(program)
 	}
-	errFile, err := os.Create(ts.MkAbs("server.err"))
-	ts.Check(err)
 	cmd := exec.Command(program, args[1:]...)
-	cmd.Dir, cmd.Stderr = ts.MkAbs("."), errFile
-	out, err := cmd.StdoutPipe()
+	cmd.Dir = ts.MkAbs(".")
+	out, in, err := os.Pipe()
 	ts.Check(err)
+	cmd.Stdout, cmd.Stderr = in, in
 	ts.Check(cmd.Start())
+	in.Close()
 	ts.Defer(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		errFile.Close()
+		out.Close()
 	})
 
+	var before strings.Builder
 	lines := bufio.NewReader(out)
-	first, err := lines.ReadString('\n')
-	_, url, ok := strings.Cut(strings.TrimSpace(first), "Listening on ")
-	if err != nil || !ok {
-		ts.Fatalf("it said %q and not where it listens (%v)\n%s", first, err, ts.ReadFile("server.err"))
+	for url := ""; url == ""; {
+		line, err := lines.ReadString('\n')
+		before.WriteString(line)
+		if err != nil {
+			ts.Fatalf("it does not say where it listens:\n%s", &before)
+		}
+		url = address.FindString(line)
+		ts.Setenv("URL", url)
 	}
-	ts.Setenv("URL", url)
-	*ts.Value(serverKey{}).(*server) = server{cmd, first, lines}
+	*ts.Value(serverKey{}).(*server) = server{cmd, io.MultiReader(strings.NewReader(before.String()), lines)}
 }
 
-type serverKey struct{}
-
 // stop SIGNAL sends the server a signal and waits for its end, which must be
-// exit code 0.
+// exit code 0. What it wrote is then in the file server.out.
 func stop(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: stop INT|TERM")
@@ -148,8 +153,8 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(serverKey{}).(*server)
 	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
 	ts.Check(s.cmd.Process.Signal(signals[args[0]]))
-	rest, err := io.ReadAll(s.lines)
+	said, err := io.ReadAll(s.said)
 	ts.Check(err)
 	ts.Check(s.cmd.Wait())
-	ts.Check(os.WriteFile(ts.MkAbs("server.out"), append([]byte(s.first), rest...), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs("server.out"), said, 0o666))
 }
