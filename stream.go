@@ -173,8 +173,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	s.active.Store(now.UnixNano())
 	s.sent.Store(now.UnixNano())
 	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
-	s.UpdateDeadline()
-	if !srv.enter(s) {
+	if !srv.enter(s) { // before any timer can end it
 		http.Error(w, "the server stops", http.StatusServiceUnavailable)
 		s.cancel(ErrShutdown)
 		return nil, ErrShutdown
@@ -188,8 +187,8 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	if !s.ended {
 		s.unbind = context.AfterFunc(ctx, func() { s.left(context.Cause(ctx)) })
 	}
-	s.schedule(time.Now())
 	s.mu.Unlock()
+	s.UpdateDeadline()
 	return s, nil
 }
 
