@@ -20,10 +20,13 @@ import (
 // ErrSlowReader that it passes on ends nothing under SlowError. fn may block:
 // ticks that come meanwhile are skipped, and no two calls overlap. On a stream
 // that has been handed over, Every sets a new fn and interval. It panics when d
-// is not positive.
+// is not positive or fn is nil.
 func (s *Stream) Every(d time.Duration, fn func() error) {
 	if d <= 0 {
 		panic("leat: Stream.Every: the interval must be above zero")
+	}
+	if fn == nil {
+		panic("leat: Stream.Every: there is no function to call")
 	}
 	s.mu.Lock()
 	s.fn, s.every, s.due = fn, d, time.Now()
@@ -32,13 +35,16 @@ func (s *Stream) Every(d time.Duration, fn func() error) {
 }
 
 // SetInterval changes the interval of Every; the next call comes d from now.
-// It panics when d is not positive.
+// Before Every it does nothing. It panics when d is not positive.
 func (s *Stream) SetInterval(d time.Duration) {
 	if d <= 0 {
 		panic("leat: Stream.SetInterval: the interval must be above zero")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fn == nil {
+		return
+	}
 	s.every, s.due = d, time.Now().Add(d)
 	s.schedule(time.Now())
 }

@@ -570,8 +570,11 @@ func (s *Stream) beatBy() time.Time {
 
 // schedule sets the alarm to what comes first. It is called with mu held.
 func (s *Stream) schedule(now time.Time) {
-	var first time.Time
-	for _, t := range [...]time.Time{s.due, s.endBy, s.idleBy(), s.beatBy()} {
+	var first, due time.Time
+	if s.conn != nil { // fn is called by the engine alone
+		due = s.due
+	}
+	for _, t := range [...]time.Time{due, s.endBy, s.idleBy(), s.beatBy()} {
 		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
 			first = t
 		}
@@ -594,7 +597,7 @@ func (s *Stream) alarm() {
 	now := time.Now()
 	s.mu.Lock()
 	ended, endBy, idleBy, beatBy, due, fn := s.ended, s.endBy, s.idleBy(), s.beatBy(), s.due, s.fn
-	if fn == nil || due.IsZero() || now.Before(due) {
+	if s.conn == nil || due.IsZero() || now.Before(due) {
 		fn = nil
 	} else {
 		s.due = time.Time{} // until fn has returned, or changes it

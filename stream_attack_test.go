@@ -1,7 +1,10 @@
 package leat_test
 
 import (
+	"bufio"
+	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +38,58 @@ func TestAStreamThatAStoppingServerRefusesLeavesNothingBehind(t *testing.T) {
 		time.Sleep(time.Hour) //nolint:forbidigo // in the bubble: every timeout has come
 		if got := rec.Body.String(); strings.Count(got, "\n") != 1 {
 			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestSetIntervalWithoutEveryDoesNothing(t *testing.T) {
+	for style, hold := range holds {
+		t.Run(style, func(t *testing.T) {
+			inTime(t, func(w http.ResponseWriter, r *http.Request) {
+				s, err := leat.NDJSON(w, r, &leat.StreamOptions{Heartbeat: leat.Never, Inactivity: leat.Never, Request: 10 * time.Second})
+				if err != nil {
+					return
+				}
+				s.SetInterval(time.Second)
+				hold(s)
+			}, func(at func() time.Duration, body *bufio.Reader) {
+				rest, err := io.ReadAll(body)
+				if string(rest) != "\"first\"\n" || err != nil || at() != 10*time.Second {
+					t.Errorf("got %q %v at %v", rest, err, at())
+				}
+			})
+		})
+	}
+}
+
+// A slowFlusher is a response whose Flush takes its time.
+type slowFlusher struct {
+	*httptest.ResponseRecorder
+	takes time.Duration
+}
+
+func (w slowFlusher) FlushError() error {
+	time.Sleep(w.takes) //nolint:forbidigo // in a bubble
+	return nil
+}
+
+func TestEveryCallsNothingBeforeTheHandOverIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		began := time.Now()
+		first := time.Duration(0)
+		w := slowFlusher{httptest.NewRecorder(), 10 * time.Second}
+		s, err := leat.NDJSON(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil), &leat.StreamOptions{Heartbeat: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Every(time.Second, func() error {
+			first = time.Since(began)
+			return leat.Done
+		})
+		if first != 10*time.Second {
+			t.Errorf("called after %v", first)
 		}
 	})
 }
