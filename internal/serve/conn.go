@@ -24,14 +24,24 @@ type Conn struct {
 	stall atomic.Int64 // how long the peer may take no byte, in nanoseconds; 0: for ever
 	limit atomic.Int64 // the write deadline somebody asked for, in Unix nanoseconds; 0: none
 
-	header    atomic.Bool // bytes of a request have come, and no handler has begun
-	ignoreEOF atomic.Bool // a peer that ends its half is not gone
+	header  atomic.Bool // bytes of a request have come, and no handler has begun
+	stalled atomic.Bool // a write of this request ended because nothing was taken
 
 	mu     sync.Mutex
+	eof    eofPolicy
 	wake   chan struct{} // closed to wake a Read that waits behind the end of input
 	readBy time.Time     // the read deadline
 	closed bool
 }
+
+// An eofPolicy says what it means that a peer ends its half of the connection.
+type eofPolicy int
+
+const (
+	eofUndecided eofPolicy = iota // the route will say
+	eofIsGone
+	eofIsIgnored
+)
 
 type connKey struct{}
 
@@ -67,10 +77,17 @@ func (c *Conn) Write(b []byte) (int, error) {
 		n, err := c.Conn.Write(b[done:])
 		done += n
 		if err == nil || !c.goOn(n, err) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.stalled.Store(true)
+			}
 			return done, err
 		}
 	}
 }
+
+// Stalled says whether a write of the request under way ended because the peer
+// took no byte. It is known before net/http cancels the request for that.
+func (c *Conn) Stalled() bool { return c.stalled.Load() }
 
 // ReadFrom sends what r holds; a file goes by sendfile.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
@@ -165,9 +182,23 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// IgnoreEOF says whether a peer that ends its half of the connection is still
-// there. Balancers end their half early.
-func (c *Conn) IgnoreEOF(ignore bool) { c.ignoreEOF.Store(ignore) }
+// IgnoreEOF says for the request under way whether a peer that ends its half of
+// the connection is still there. Balancers end their half early, maybe together
+// with the request: until this is called, nobody is told.
+func (c *Conn) IgnoreEOF(ignore bool) {
+	if ignore {
+		c.setEOF(eofIsIgnored)
+	} else {
+		c.setEOF(eofIsGone)
+	}
+}
+
+func (c *Conn) setEOF(p eofPolicy) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.eof = p
+	c.wakeReader()
+}
 
 // tooSlow answers a request whose header did not come within timeouts.parse
 // (RFC 9110, 15.5.9).
@@ -175,8 +206,10 @@ const tooSlow = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n" +
 	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 47\r\n\r\n" +
 	"the request did not come within timeouts.parse\n"
 
-// Read reads. Where the end of input is ignored, it waits behind it until the
-// connection is closed or a read deadline is set.
+// Read reads. While a handler runs, net/http reads one byte ahead to see the
+// peer leave. Where the end of input is ignored, that read waits behind it until
+// the connection is closed or a read deadline is set. Others see the end: a
+// request that is cut short is not waited for.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	switch {
@@ -184,7 +217,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		c.header.CompareAndSwap(false, c.busy.Load() == 0)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.header.Swap(false):
 		_, _ = c.Write([]byte(tooSlow)) // net/http closes next, whether it arrives or not
-	case errors.Is(err, io.EOF) && c.ignoreEOF.Load():
+	case errors.Is(err, io.EOF) && len(b) == 1:
 		return 0, c.waitBehindEOF()
 	}
 	return n, err
@@ -195,29 +228,30 @@ func (c *Conn) Read(b []byte) (int, error) {
 func (c *Conn) begin() int64 {
 	c.busy.Add(1)
 	c.header.Store(false)
+	c.stalled.Store(false)
 	return c.requests.Add(1)
 }
 
 // end puts back what the request has changed.
 func (c *Conn) end() {
 	c.busy.Add(-1)
-	c.ignoreEOF.Store(false)
+	c.setEOF(eofUndecided)
 	c.Stall(c.listener.o.Write)
 }
 
-// waitBehindEOF waits until the connection is closed or its read deadline has
-// come.
+// waitBehindEOF waits until the connection is closed, its read deadline has come,
+// or the end of input is not ignored.
 func (c *Conn) waitBehindEOF() error {
 	for {
 		c.mu.Lock()
-		closed, by := c.closed, c.readBy
+		over, by := c.closed || c.eof == eofIsGone, c.readBy
 		if c.wake == nil {
 			c.wake = make(chan struct{})
 		}
 		wake := c.wake
 		c.mu.Unlock()
 		switch {
-		case closed:
+		case over:
 			return io.EOF
 		case by.IsZero():
 			<-wake
