@@ -125,6 +125,7 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 		if s.unbind != nil {
 			s.unbind()
 		}
+		s.stray = -s.unread()
 		s.unbind = nil // with it go the request and its header
 		s.w, s.rc, s.request = nil, nil, nil
 	}
@@ -144,8 +145,20 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 // A reader is a Stream as its connection sees it.
 type reader Stream
 
-// strayBytes is how much a reader may send that has nothing to say.
+// strayBytes is how much a reader may send that has nothing to say, besides the
+// body of its request.
 const strayBytes = 64 << 10
+
+// unread is the most that may still come of the request's body.
+func (s *Stream) unread() int64 {
+	switch n := s.request.ContentLength; {
+	case n >= 0:
+		return n
+	case s.x != nil:
+		return s.x.Bounds.Body
+	}
+	return 0
+}
 
 var errTalks = errors.New("leat: the reader sends too much")
 
@@ -154,7 +167,7 @@ func (r *reader) Data(c engine.Conn, b []byte) {
 	s := (*Stream)(r)
 	s.moved(false)
 	s.mu.Lock()
-	s.stray += len(b)
+	s.stray += int64(len(b))
 	over := s.stray > strayBytes
 	s.mu.Unlock()
 	if over {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +69,7 @@ type Stream struct {
 	endBy   time.Time // the request timeout
 	floor   time.Time // the inactivity timeout is not before
 	jitter  time.Duration
-	stray   int // bytes that the reader sent
+	stray   int64 // bytes that the reader sent beyond its request
 	ended   bool
 	err     error
 	onClose []func(error)
@@ -290,14 +291,17 @@ func (s *Stream) deliver(b *scratch, records int64) error {
 		s.writer.Unlock()
 		return ErrClosed
 	}
-	var err error
+	var err, left error
 	if conn != nil {
 		err = s.queue(conn, b.framed(chunked))
-	} else {
+	} else if left = s.requestEnd(); left == nil {
 		err = s.write(b.payload())
 	}
 	s.writer.Unlock()
 	switch {
+	case left != nil:
+		s.left(left)
+		return ErrClosed
 	case err == nil:
 		s.moved(true)
 		s.srv.counters.Records.Add(records)
@@ -327,8 +331,12 @@ func (s *Stream) queue(conn engine.Conn, frame []byte) error {
 
 // write writes and flushes in the blocking style.
 func (s *Stream) write(b []byte) error {
-	if s.request.Context().Err() != nil {
-		return ErrClosed // the handler may have returned: w is not ours any more
+	if !s.started && s.o.Write > 0 && s.request.ProtoMajor == 1 && s.request.ContentLength != 0 {
+		// Before the first byte net/http reads what the handler has left of
+		// the request's body, which may never come.
+		if s.rc.SetReadDeadline(time.Now().Add(s.o.Write)) == nil {
+			defer func() { _ = s.rc.SetReadDeadline(time.Time{}) }() // it could be set
+		}
 	}
 	s.started = true
 	armed := false
@@ -354,6 +362,16 @@ func (s *Stream) write(b []byte) error {
 	return nil
 }
 
+// requestEnd is why the request of a stream in the blocking style is over, nil
+// while it is not. After that its handler may have returned, and w is not ours
+// any more. It is called with the writer's lock held.
+func (s *Stream) requestEnd() error {
+	if s.request == nil {
+		return nil
+	}
+	return context.Cause(s.request.Context())
+}
+
 // writesBy notes the deadline of the write under way; zero for none.
 func (s *Stream) writesBy(t time.Time) {
 	if t.IsZero() {
@@ -363,9 +381,12 @@ func (s *Stream) writesBy(t time.Time) {
 	s.deadline.Store(t.UnixNano())
 }
 
-// late says whether the write under way has passed its deadline: HTTP/2 ends
-// such a stream, but does not say why.
+// late says whether a write has passed its deadline. HTTP/2 ends such a stream,
+// and HTTP/1.1 its request, without saying why.
 func (s *Stream) late() bool {
+	if s.x != nil && s.x.Conn() != nil && s.x.Conn().Stalled() {
+		return true
+	}
 	by := s.deadline.Load()
 	return by != 0 && time.Now().UnixNano() >= by
 }
@@ -430,12 +451,17 @@ func (s *Stream) close() error {
 	s.mu.Lock()
 	blocking := s.conn == nil || !s.adopted
 	s.mu.Unlock()
+	var left error
 	if blocking { // whoever writes now has finished when Close returns
 		s.writer.Lock()
+		left = s.requestEnd()
 	}
-	first := s.mark(nil)
+	first := left == nil && s.mark(nil)
 	if blocking {
 		s.writer.Unlock()
+	}
+	if left != nil {
+		s.left(left) // this call may know it before the stream does
 	}
 	if first {
 		s.settle(nil, true)
@@ -517,9 +543,19 @@ func (s *Stream) finish(reason error) {
 	s.cancel(reason)
 	s.srv.leave(s, reason)
 	for _, fn := range fns {
-		fn(reason)
+		s.tell(fn, reason)
 	}
 	close(s.done)
+}
+
+// tell calls a function of OnClose. The end goes on if it panics.
+func (s *Stream) tell(fn func(error), reason error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.srv.logPanic(&engine.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	fn(reason)
 }
 
 // ExtendTimeout moves the inactivity and the request timeout d later.
@@ -640,6 +676,13 @@ func (s *Stream) tick(fn func() error) {
 	case errors.Is(err, Done):
 		s.end(nil, true)
 	case errors.Is(err, ErrSlowReader) && s.o.Slow == SlowError:
+	case errors.Is(err, ErrClosed):
+		s.mu.Lock()
+		conn, ended := s.conn, s.ended
+		s.mu.Unlock()
+		if !ended { // a connection that has failed keeps its own reason
+			conn.Abort(err)
+		}
 	default:
 		s.end(err, false)
 	}

@@ -100,8 +100,10 @@ type PanicError struct {
 func (e *PanicError) Error() string { return "leat: a callback panicked" }
 
 // The bounds of an orderly end: how long, and how much, the peer may still
-// send before the connection is closed under it.
+// send before the connection is closed under it. A close before all of it is
+// read is a reset, which loses the end; the bytes are as many as net/http reads
+// of a body that nobody wanted.
 const (
 	lingerTime  = 2 * time.Second
-	lingerBytes = 64 << 10
+	lingerBytes = 256 << 10
 )
