@@ -99,8 +99,9 @@ func preferred(accept []string) *format {
 // A scratch is where a record is made, with room before it for the size of its
 // chunk.
 type scratch struct {
-	buf []byte
-	enc *json.Encoder
+	buf  []byte
+	enc  *json.Encoder
+	lost bool // a write of it failed: somebody may still read it
 }
 
 const (
@@ -122,7 +123,7 @@ func getScratch() *scratch {
 }
 
 func (b *scratch) free() {
-	if cap(b.buf) <= scratchMost {
+	if cap(b.buf) <= scratchMost && !b.lost {
 		scratches.Put(b)
 	}
 }

@@ -296,6 +296,7 @@ func (s *Stream) deliver(b *scratch, records int64) error {
 		err = s.queue(conn, b.framed(chunked))
 	} else if left = s.requestEnd(); left == nil {
 		err = s.write(b.payload())
+		b.lost = err != nil
 	}
 	s.writer.Unlock()
 	switch {

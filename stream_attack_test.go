@@ -93,3 +93,38 @@ func TestEveryCallsNothingBeforeTheHandOverIsDone(t *testing.T) {
 		}
 	})
 }
+
+// A keeper is a response whose Write fails while somebody still reads the
+// bytes, as a write to an HTTP/2 stream that was reset does.
+type keeper struct {
+	*httptest.ResponseRecorder
+	kept []byte
+}
+
+func (w *keeper) Write(b []byte) (int, error) {
+	w.kept = b
+	return 0, errors.New("reset")
+}
+
+func TestARecordWhoseWriteFailedIsNotWrittenOver(t *testing.T) {
+	for range 20 {
+		w := &keeper{ResponseRecorder: httptest.NewRecorder()}
+		for _, response := range []http.ResponseWriter{w, httptest.NewRecorder()} {
+			s, err := leat.NDJSON(response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := "mine"
+			if response != w {
+				text = "secret"
+			}
+			if err := s.Send(text); (err != nil) != (response == w) {
+				t.Fatal(err)
+			}
+			_ = s.Close() // a write that failed has ended it
+		}
+		if string(w.kept) != "\"mine\"\n" {
+			t.Fatalf("the bytes have become %q", w.kept)
+		}
+	}
+}

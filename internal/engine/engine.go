@@ -38,7 +38,8 @@ type Engine interface {
 
 // A Link is what carries bytes to one peer. A Write that passes its deadline
 // answers an error that is os.ErrDeadlineExceeded and how much was taken
-// before. Close frees a Write and a Read under way.
+// before. The bytes of a Write that failed are the link's: net/http's HTTP/2
+// may still read them. Close frees a Write and a Read under way.
 //
 // A Link that is also an [io.Reader] is read; one that has CloseWrite is
 // half-closed at an orderly end, and read until the peer closes too.

@@ -121,14 +121,14 @@ func (c *goConn) write() {
 		c.mu.Unlock()
 
 		err := c.put(out)
-		putBuffer(out)
-
 		c.mu.Lock()
 		c.flight = 0
 		c.mu.Unlock()
-		if err != nil {
+		if err != nil { // the link may still read the buffer
 			c.Abort(err)
+			continue
 		}
+		putBuffer(out)
 	}
 }
 

@@ -40,6 +40,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"the alarm rings once for each time it is set":        alarm,
 		"callbacks do not overlap":                            overlap,
 		"a callback that panics ends its own connection only": panics,
+		"bytes that a failed write may still read are left":   failedWrite,
 		"what was read before comes first":                    pending,
 		"whatever races, closed comes once":                   races,
 		"nothing is left of connections that ended":           leaves,
@@ -477,6 +478,35 @@ func panics(t *testing.T, e engine.Engine) {
 	}
 	other.send([]byte("ok"))
 	other.read(2)
+}
+
+// A keeper is a link whose write fails while somebody still reads the bytes,
+// as a write to an HTTP/2 stream that was reset does.
+type keeper struct{ kept chan []byte }
+
+func (k *keeper) Write(b []byte) (int, error) {
+	k.kept <- b
+	return 0, errors.New("reset")
+}
+
+func (k *keeper) Close() error                     { return nil }
+func (k *keeper) SetWriteDeadline(time.Time) error { return nil }
+
+func failedWrite(t *testing.T, e engine.Engine) {
+	for range 20 {
+		_, unused := connect(t)
+		k := &keeper{kept: make(chan []byte, 1)}
+		p := new(peer).over(t, e, k, unused, engine.Options{})
+		p.send([]byte("mine"))
+		kept := await(t, "a write", k.kept)
+		_ = p.reason()
+		other := new(peer).adopt(t, e, engine.Options{})
+		other.send([]byte("secret"))
+		_ = other.read(len("secret"))
+		if string(kept) != "mine" {
+			t.Fatalf("the bytes have become %q", kept)
+		}
+	}
 }
 
 func pending(t *testing.T, e engine.Engine) {
