@@ -259,29 +259,40 @@ func (c *goConn) ring() { c.call(func() { c.h.Alarm(c) }) }
 // call runs a callback of a connection that has not ended, alone, and then
 // writes what it sent.
 func (c *goConn) call(fn func()) {
+	defer c.startWrite()
 	c.calls.Lock()
+	defer c.calls.Unlock()
 	c.mu.Lock()
 	over := c.closed || c.ending
 	c.pass = !over
 	c.mu.Unlock()
-	if !over {
-		c.guard(fn)
+	if over {
+		return
 	}
-	c.mu.Lock()
-	c.pass = false
-	c.mu.Unlock()
-	c.calls.Unlock()
-	c.startWrite()
+	defer func() {
+		c.mu.Lock()
+		c.pass = false
+		c.mu.Unlock()
+	}()
+	c.guard(fn)
 }
 
-// guard turns a panic of fn into the end of the connection.
+// guard turns a panic of fn, or a runtime.Goexit, into the end of the
+// connection.
 func (c *goConn) guard(fn func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			c.Abort(&PanicError{Value: v, Stack: debug.Stack()})
+		if returned {
+			return
 		}
+		v := recover()
+		if v == nil {
+			v = "runtime.Goexit"
+		}
+		c.Abort(&PanicError{Value: v, Stack: debug.Stack()})
 	}()
 	fn()
+	returned = true
 }
 
 // End begins an orderly end; see Conn.

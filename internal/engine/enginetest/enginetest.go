@@ -40,6 +40,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"the alarm rings once for each time it is set":        alarm,
 		"callbacks do not overlap":                            overlap,
 		"a callback that panics ends its own connection only": panics,
+		"a callback that ends its goroutine ends as a panic":  goexit,
 		"bytes that a failed write may still read are left":   failedWrite,
 		"what was read before comes first":                    pending,
 		"whatever races, closed comes once":                   races,
@@ -478,6 +479,16 @@ func panics(t *testing.T, e engine.Engine) {
 	}
 	other.send([]byte("ok"))
 	other.read(2)
+}
+
+func goexit(t *testing.T, e engine.Engine) {
+	p := &peer{alarm: func(engine.Conn) { runtime.Goexit() }}
+	p.adopt(t, e, engine.Options{})
+	p.conn.SetAlarm(time.Now())
+	var panicked *engine.PanicError
+	if err := p.reason(); !errors.As(err, &panicked) {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 // A keeper is a link whose write fails while somebody still reads the bytes,
