@@ -263,16 +263,22 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}()
 	s.live.Stop()
-	for _, stream := range s.living() {
-		stream.end(ErrShutdown, true)
-	}
+	told := make(chan struct{})
+	go func() { // their OnClose may take its time
+		defer close(told)
+		for _, stream := range s.living() {
+			stream.end(ErrShutdown, true)
+		}
+	}()
 	<-drained
-	select {
-	case <-empty:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	for _, done := range []chan struct{}{told, empty} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return err
 }
 
 // Close ends the server at once: listeners, connections, streams.

@@ -278,6 +278,12 @@ func (s *Stream) Comment(text string) error {
 
 // put sends what b holds.
 func (s *Stream) put(b *scratch, records int64) error {
+	s.mu.Lock()
+	ended := s.ended
+	s.mu.Unlock()
+	if ended { // before the lock, which a writer that is stuck holds
+		return ErrClosed
+	}
 	s.writer.Lock()
 	return s.deliver(b, records)
 }
@@ -543,10 +549,10 @@ func (s *Stream) finish(reason error) {
 	}
 	s.cancel(reason)
 	s.srv.leave(s, reason)
+	defer close(s.done)
 	for _, fn := range fns {
 		s.tell(fn, reason)
 	}
-	close(s.done)
 }
 
 // tell calls a function of OnClose. The end goes on if it panics.

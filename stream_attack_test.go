@@ -128,3 +128,75 @@ func TestARecordWhoseWriteFailedIsNotWrittenOver(t *testing.T) {
 		}
 	}
 }
+
+// A stuckWriter is a response whose Write takes nothing until it is released.
+type stuckWriter struct {
+	*httptest.ResponseRecorder
+	stuck, release chan struct{}
+}
+
+func (w stuckWriter) Write(b []byte) (int, error) {
+	close(w.stuck)
+	<-w.release
+	return w.ResponseRecorder.Write(b)
+}
+
+func TestNeitherOnCloseNorShutdownWaitsForASenderThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := leat.New(&leat.Config{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := stuckWriter{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+		told := make(chan error, 1)
+		srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			s.OnClose(func(error) { told <- s.Send("too late") })
+			_ = s.Send("first") // the end is not this call's
+		})
+		go srv.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		<-w.stuck
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-told; !errors.Is(err, leat.ErrClosed) {
+			t.Errorf("Send answers %v", err)
+		}
+		close(w.release)
+	})
+}
+
+func TestShutdownWaitsForASlowOnCloseOnlyAsLongAsItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := leat.New(&leat.Config{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began, slept := make(chan struct{}), make(chan struct{})
+		srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			s.OnClose(func(error) { <-slept })
+			close(began)
+			<-s.Done()
+		})
+		go srv.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		<-began
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		asked := time.Now()
+		_ = srv.Shutdown(ctx) // the stream has ended, its OnClose has not
+		if took := time.Since(asked); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		close(slept)
+		synctest.Wait()
+	})
+}
