@@ -107,7 +107,7 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 	if err != nil {
 		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
 	}
-	limitSendBuffer(conn, s.sendBuffer())
+	s.limitKernel(conn)
 	s.mu.Lock()
 	s.chunked = s.request.ProtoAtLeast(1, 1)
 	s.mu.Unlock()
@@ -268,10 +268,18 @@ func (s *Stream) sendBuffer() int64 {
 	return s.srv.options.Bounds.SendBuffer
 }
 
-// limitSendBuffer bounds what the kernel keeps for the reader.
-func limitSendBuffer(c net.Conn, n int64) {
-	if sc, ok := c.(syscall.Conn); ok && n > 0 {
-		_ = serve.LimitSendBuffer(sc, int(n)) // what the system does not offer is not a reason to refuse the reader
+// limitKernel bounds what the kernel keeps for the reader, and for how long.
+func (s *Stream) limitKernel(c net.Conn) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return
+	}
+	// What the system does not offer is not a reason to refuse the reader.
+	if n := s.sendBuffer(); n > 0 {
+		_ = serve.LimitSendBuffer(sc, int(n))
+	}
+	if s.o.Write > 0 {
+		_ = serve.LimitSilence(sc, s.o.Write)
 	}
 }
 

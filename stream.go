@@ -166,7 +166,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	if ours && r.ProtoMajor == 1 {
 		x.Conn().IgnoreEOF(s.ignoresEOF())
 		x.Conn().Stall(s.o.Write)
-		limitSendBuffer(x.Conn(), s.sendBuffer())
+		s.limitKernel(x.Conn())
 	}
 	_ = s.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
 

@@ -372,9 +372,11 @@ func (c *goConn) tell() {
 	}()
 }
 
-// gone is err as the reason of an end: the peer's leaving has many names.
+// gone is err as the reason of an end: the peer's leaving has many names. A
+// timeout is our deadline's, or the kernel's that got no acknowledgement.
 func gone(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	var t interface{ Timeout() bool }
+	if errors.As(err, &t) && t.Timeout() {
 		return ErrStalled
 	}
 	return &goneError{err}

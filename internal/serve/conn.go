@@ -25,7 +25,7 @@ type Conn struct {
 	limit atomic.Int64 // the write deadline somebody asked for, in Unix nanoseconds; 0: none
 
 	header  atomic.Bool // bytes of a request have come, and no handler has begun
-	stalled atomic.Bool // a write of this request ended because nothing was taken
+	stalled atomic.Bool // the peer took nothing for too long
 
 	mu     sync.Mutex
 	eof    eofPolicy
@@ -77,7 +77,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 		n, err := c.Conn.Write(b[done:])
 		done += n
 		if err == nil || !c.goOn(n, err) {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			if IsTimeout(err) {
 				c.stalled.Store(true)
 			}
 			return done, err
@@ -85,8 +85,9 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 }
 
-// Stalled says whether a write of the request under way ended because the peer
-// took no byte. It is known before net/http cancels the request for that.
+// Stalled says whether a write of the request under way was given up because
+// the peer took no byte, by us or by the kernel. It is known before net/http
+// cancels the request for that.
 func (c *Conn) Stalled() bool { return c.stalled.Load() }
 
 // ReadFrom sends what r holds; a file goes by sendfile.
@@ -217,6 +218,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 		c.header.CompareAndSwap(false, c.busy.Load() == 0)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.header.Swap(false):
 		_, _ = c.Write([]byte(tooSlow)) // net/http closes next, whether it arrives or not
+	case IsTimeout(err) && !errors.Is(err, os.ErrDeadlineExceeded):
+		c.stalled.Store(true) // the kernel's verdict, see LimitSilence
 	case errors.Is(err, io.EOF) && len(b) == 1:
 		return 0, c.waitBehindEOF()
 	}

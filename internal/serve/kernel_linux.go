@@ -3,6 +3,7 @@ package serve
 import (
 	"errors"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,21 @@ func LimitSendBuffer(c syscall.Conn, n int) error {
 		if errors.Is(set, unix.ENOPROTOOPT) || errors.Is(set, unix.EOPNOTSUPP) { // a unix socket
 			set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, n)
 		}
+	})
+	return errors.Join(err, set)
+}
+
+// LimitSilence has the kernel give up a peer that acknowledges nothing, or keeps
+// its window shut, for d: by itself it tries for a quarter of an hour. Zero is
+// the kernel's own time.
+func LimitSilence(c syscall.Conn, d time.Duration) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 	})
 	return errors.Join(err, set)
 }

@@ -3,8 +3,10 @@
 package serve
 
 import (
+	"errors"
 	"net"
 	"syscall"
+	"time"
 )
 
 // LimitSendBuffer bounds what the kernel queues for a reader that does not
@@ -20,3 +22,7 @@ func LimitSendBuffer(c syscall.Conn, n int) error {
 	}
 	return nil
 }
+
+// LimitSilence has the kernel give up a peer that acknowledges nothing for d.
+// Here it does that in its own time.
+func LimitSilence(syscall.Conn, time.Duration) error { return errors.ErrUnsupported }
