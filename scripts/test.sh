@@ -15,7 +15,7 @@ step tap 'The page in Chromium, its reader in Node.js' \
 	npm --silent --prefix internal/site/browser test -- --test-reporter=tap
 step go 'The tally of these tests' go test -json tools/tally/main.go tools/tally/main_test.go
 step check 'Lint of conformance' bash -c 'cd conformance && ../scripts/golangci-lint run'
-step go 'Conformance: other routers, real proxies' go -C conformance test -race -json ./...
+step go 'Conformance: other routers, real proxies' go -C conformance test -race -parallel 8 -json ./...
 for os in darwin windows freebsd; do
 	step check "Vet for $os" scripts/cross.sh "$os"
 done

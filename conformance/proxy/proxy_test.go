@@ -22,8 +22,8 @@ import (
 const (
 	document = "../../docs/streaming.md"
 	host     = "live.example.com" // the name in the document
-	silence  = time.Second        // the proxies' idle timeout here
-	beat     = silence / 5        // the heartbeat, where there is one
+	silence  = 3 * time.Second    // the proxies' idle timeout here
+	beat     = silence / 10       // the heartbeat, where there is one
 	patience = 20 * time.Second   // until a test gives up
 )
 
@@ -93,7 +93,7 @@ func TestEachRecordArrivesBeforeTheNextIsSent(t *testing.T) {
 		}
 		// A proxy that waits a little for more would show here: HAProxy without
 		// http-no-delay takes four seconds.
-		if took := time.Since(begin); took > 2*time.Second {
+		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("20 records took %v", took)
 		}
 	})
@@ -105,7 +105,7 @@ func TestHeartbeatsCarryASilentStreamPastTheTimeoutOfTheProxy(t *testing.T) {
 		lines, _ := b.open(format)
 		b.send <- 1
 		nextRecord(t, lines)
-		for begin := time.Now(); time.Since(begin) < 2*silence; {
+		for begin := time.Now(); time.Since(begin) < silence*3/2; {
 			if !lines.Scan() {
 				t.Fatalf("the stream ended after %v: %v", time.Since(begin), lines.Err())
 			}
