@@ -45,17 +45,20 @@ var assembled = []struct {
 	want   []string
 }{
 	{
-		"whole messages", ws.Assembler{},
+		"whole messages",
+		ws.Assembler{},
 		[]frame{{0x01, "ab"}, {0x89, "ping"}, {0x00, ""}, {0x80, "cd"}, {0x82, ""}, {0x81, "e"}},
 		[]string{`text "abcd" continuation=false last=true`, `binary "" continuation=false last=true`, `text "e" continuation=false last=true`},
 	},
 	{
-		"a message of exactly a packet is whole", ws.Assembler{MaxPacket: 4},
+		"a message of exactly a packet is whole",
+		ws.Assembler{MaxPacket: 4},
 		[]frame{{0x01, "ab"}, {0x80, "cd"}},
 		[]string{`text "abcd" continuation=false last=true`},
 	},
 	{
-		"longer ones come in packets, the last marked", ws.Assembler{MaxPacket: 4},
+		"longer ones come in packets, the last marked",
+		ws.Assembler{MaxPacket: 4},
 		[]frame{{0x81, "abcdefghij"}, {0x82, "k"}},
 		[]string{
 			`text "abcd" continuation=false last=false`, `text "efgh" continuation=true last=false`, `text "ij" continuation=true last=true`,
@@ -63,17 +66,20 @@ var assembled = []struct {
 		},
 	},
 	{
-		"packets do not mind frames", ws.Assembler{MaxPacket: 4},
+		"packets do not mind frames",
+		ws.Assembler{MaxPacket: 4},
 		[]frame{{0x02, "a"}, {0x00, "bcdef"}, {0x00, "gh"}, {0x00, ""}, {0x80, ""}},
 		[]string{`binary "abcd" continuation=false last=false`, `binary "efgh" continuation=true last=true`},
 	},
 	{
-		"a packet of one byte", ws.Assembler{MaxPacket: 1},
+		"a packet of one byte",
+		ws.Assembler{MaxPacket: 1},
 		[]frame{{0x81, "abc"}},
 		[]string{`text "a" continuation=false last=false`, `text "b" continuation=true last=false`, `text "c" continuation=true last=true`},
 	},
 	{
-		"frames as they came, continuations told apart", ws.Assembler{MaxPacket: 2, Frames: true},
+		"frames as they came, continuations told apart",
+		ws.Assembler{MaxPacket: 2, Frames: true},
 		[]frame{{0x01, "abcd"}, {0x00, ""}, {0x80, "e"}, {0x82, "f"}},
 		[]string{
 			`text "abcd" continuation=false last=false`, `text "" continuation=true last=false`, `text "e" continuation=true last=true`,

@@ -133,8 +133,8 @@ func cutAt(b, where []byte) (cuts [][]byte) {
 func FuzzReader(f *testing.F) {
 	for _, rule := range rules {
 		o := rule.options
-		f.Add(frames(false, rule.frames...), []byte{1, 2, 3}, false, o.Deflate, o.AnyText, int64(o.MaxMessage))
-		f.Add(frames(true, rule.frames...), []byte{2, 1, 5, 1}, true, o.Deflate, o.AnyText, int64(o.MaxMessage))
+		f.Add(frames(false, rule.frames...), []byte{1, 2, 3}, false, o.Deflate, o.AnyText, o.MaxMessage)
+		f.Add(frames(true, rule.frames...), []byte{2, 1, 5, 1}, true, o.Deflate, o.AnyText, o.MaxMessage)
 	}
 	f.Add([]byte("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04"), []byte{}, true, false, false, int64(100))
 	f.Fuzz(func(t *testing.T, b, where []byte, server, deflate, anyText bool, limit int64) {
