@@ -220,13 +220,14 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) httpServer() *http.Server {
 	t, l := s.config.Timeouts, s.config.Limits
 	hs := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: positive(t.Parse),
-		IdleTimeout:       positive(t.Inactivity),
-		ConnContext:       serve.WithConn,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		Protocols:         new(http.Protocols),
-		HTTP2:             &http.HTTP2Config{WriteByteTimeout: positive(t.Write), SendPingTimeout: positive(t.Heartbeat)},
+		Handler:                      s,
+		ReadHeaderTimeout:            positive(t.Parse),
+		IdleTimeout:                  positive(t.Inactivity),
+		ConnContext:                  serve.WithConn,
+		DisableGeneralOptionsHandler: true, // its requests would pass us by
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Protocols:                    new(http.Protocols),
+		HTTP2:                        &http.HTTP2Config{WriteByteTimeout: positive(t.Write), SendPingTimeout: positive(t.Heartbeat)},
 	}
 	hs.Protocols.SetHTTP1(true)
 	hs.Protocols.SetUnencryptedHTTP2(true)

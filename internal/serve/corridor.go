@@ -86,6 +86,10 @@ func (o *Options) lead(x *Exchange, r *http.Request) {
 		Error(x, r, http.StatusMisdirectedRequest, "this server does not answer to that host name; `hosts` in web.json5 names those it does")
 		return
 	}
+	if r.Method == http.MethodOptions && r.RequestURI == "*" { // the server as a whole (RFC 9110, 9.3.7)
+		x.WriteHeader(http.StatusNoContent)
+		return
+	}
 	path, ok := route.Clean(r.URL.Path)
 	if !ok {
 		x.Header().Set("Connection", "close")
