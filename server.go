@@ -191,13 +191,15 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	s.warn()
-	hs := s.httpServer()
+	hs, err := s.httpServer()
+	if err != nil {
+		return err
+	}
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
 		s.log.Info(metrics.LogListening, "url", l.String())
 		go func() { failed <- hs.Serve(l) }()
 	}
-	var err error
 	select {
 	case <-ctx.Done():
 		s.log.Info(metrics.LogStopping)
@@ -217,7 +219,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.Close())
 }
 
-func (s *Server) httpServer() *http.Server {
+func (s *Server) httpServer() (*http.Server, error) {
 	t, l := s.config.Timeouts, s.config.Limits
 	hs := &http.Server{
 		Handler:                      s,
@@ -237,8 +239,11 @@ func (s *Server) httpServer() *http.Server {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stopping { // since Listen
+		return nil, http.ErrServerClosed
+	}
 	s.http = hs
-	return hs
+	return hs, nil
 }
 
 // Shutdown ends the server in good order: no new streams, every stream's last
@@ -246,15 +251,14 @@ func (s *Server) httpServer() *http.Server {
 // ctx's error, and what is still open stays so until Close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	if !s.stopping {
-		s.stopping = true
-		s.empty = make(chan struct{})
-		if s.count == 0 {
-			close(s.empty)
+	s.stop()
+	hs, empty, listeners := s.http, s.empty, s.listeners
+	s.mu.Unlock()
+	if hs == nil {
+		for _, l := range listeners {
+			_ = l.Close() // nobody has used it
 		}
 	}
-	hs, empty := s.http, s.empty
-	s.mu.Unlock()
 	var err error
 	drained := make(chan struct{})
 	go func() { // new requests are refused before streams are told
@@ -285,7 +289,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close ends the server at once: listeners, connections, streams.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	s.stopping, s.closed = true, true
+	s.stop()
+	s.closed = true
 	hs, listeners := s.http, s.listeners
 	files := s.files
 	s.files = nil
@@ -293,18 +298,30 @@ func (s *Server) Close() error {
 	for _, stream := range s.living() {
 		stream.end(ErrShutdown, false)
 	}
+	var err error
+	if hs != nil { // first, so that it knows why its listeners end
+		err = hs.Close()
+	}
 	for _, l := range listeners {
 		_ = l.Close() // hs may have closed it already
-	}
-	var err error
-	if hs != nil {
-		err = hs.Close()
 	}
 	s.gate.CloseAll()
 	if files != nil {
 		err = errors.Join(err, files.Close())
 	}
 	return err
+}
+
+// stop refuses what is new from now on. It is called with mu held.
+func (s *Server) stop() {
+	if s.stopping {
+		return
+	}
+	s.stopping = true
+	s.empty = make(chan struct{})
+	if s.count == 0 {
+		close(s.empty)
+	}
 }
 
 // enter lists a stream. It answers false when the server stops.
