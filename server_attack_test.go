@@ -1,8 +1,12 @@
 package leat_test
 
 import (
+	"bufio"
+	"context"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -67,5 +71,80 @@ func TestRunEndsWellWhenOthersEndTheServer(t *testing.T) {
 				t.Fatalf("Run after %s: %v", how, err)
 			}
 		}
+	}
+}
+
+// talk sends requests on one connection and reads their answers.
+func talk(t *testing.T, c net.Conn, requests ...string) []*http.Response {
+	t.Helper()
+	in := bufio.NewReader(c)
+	var got []*http.Response
+	for _, request := range requests {
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatalf("%q: %v", request, err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatalf("%q: %v", request, err)
+		}
+		resp.Body = io.NopCloser(strings.NewReader(string(b)))
+		got = append(got, resp)
+	}
+	return got
+}
+
+func TestAHostThatIsNoneIsMisdirected(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) { s.Handle("/", say("ok")) })
+	for _, c := range []struct {
+		request string
+		want    int
+	}{
+		{"GET / HTTP/1.1\r\nHost: localhost.:1\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: LOCALHOST\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: localhost@evil.example\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: evil.example@localhost\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", 421},
+		{"GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n", 421},
+		{"GET / HTTP/1.1\r\nHost: 0.0.0.0\r\n\r\n", 421},
+		{"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 421}, // RFC 9112, 3.2.2: the URL counts
+		{"GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 200},
+		{"GET / HTTP/1.1\r\nHost: \r\n\r\n", 421},
+		{"GET / HTTP/1.1\r\nHost: .\r\n\r\n", 421},
+		{"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 421},
+		{"GET / HTTP/1.1\r\nHost: []\r\n\r\n", 421},
+		{"GET / HTTP/1.1\r\n\r\n", 400}, // RFC 9112, 3.2
+		{"GET / HTTP/1.0\r\n\r\n", 421},
+	} {
+		if got := talk(t, dial(t, url), c.request)[0].StatusCode; got != c.want {
+			t.Errorf("%q: %d, not %d", c.request, got, c.want)
+		}
+	}
+}
+
+func TestALoopbackListenerAnswersToItsOwnAddress(t *testing.T) {
+	srv, err := leat.New(&leat.Config{Listen: []string{"http://127.0.0.2:0"}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err != nil {
+		t.Logf("this system has only 127.0.0.1: %v", err)
+		return
+	}
+	srv.Handle("/", say("ok"))
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- srv.Run(ctx) }()
+	if code, _, got := status(t, "GET", srv.URLs()[0]); code != 200 {
+		t.Errorf("%s: %d %s", srv.URLs()[0], code, got)
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
 	}
 }

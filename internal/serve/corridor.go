@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -110,14 +111,18 @@ func (o *Options) lead(x *Exchange, r *http.Request) {
 }
 
 // answersTo holds DNS rebinding off: a page elsewhere can point its own name
-// at 127.0.0.1, but cannot change the Host that the browser sends.
+// at 127.0.0.1, but cannot change the Host that the browser sends. An address
+// is no name that somebody could point.
 func (o *Options) answersTo(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		host = strings.Trim(hostport, "[]")
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || host == "127.0.0.1" || host == "::1" {
+	if host == "" {
+		return false
+	}
+	if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
 		return true
 	}
 	return slices.ContainsFunc(o.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
