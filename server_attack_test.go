@@ -148,3 +148,34 @@ func TestALoopbackListenerAnswersToItsOwnAddress(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// h2c is a client that speaks HTTP/2 without TLS.
+func h2c(t *testing.T) *http.Client {
+	tr := &http.Transport{Protocols: new(http.Protocols)}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+func TestTheLimitOfRequestsHoldsOnHTTP2(t *testing.T) {
+	remotes := make(chan string, 6)
+	_, url := start(t, &leat.Config{Limits: leat.Limits{Requests: 2}}, func(s *leat.Server) {
+		s.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { remotes <- r.RemoteAddr })
+	})
+	client := h2c(t)
+	for range 6 {
+		resp, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	close(remotes)
+	connections := map[string]int{}
+	for remote := range remotes {
+		connections[remote]++
+	}
+	if len(connections) < 3 {
+		t.Errorf("%v", connections)
+	}
+}

@@ -113,7 +113,8 @@ func (o *Options) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *htt
 	}
 	o.Counters.Requests.Add(1)
 	if x.conn != nil {
-		if n := x.conn.begin(); x.Bounds.Requests > 0 && n >= int64(x.Bounds.Requests) && r.ProtoMajor == 1 {
+		if n := x.conn.begin(); x.Bounds.Requests > 0 && n >= int64(x.Bounds.Requests) {
+			// HTTP/2 turns it into a GOAWAY (RFC 9113, 6.8).
 			w.Header().Set("Connection", "close")
 		}
 	}
