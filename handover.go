@@ -89,6 +89,9 @@ func (s *Stream) handOver() {
 func (s *Stream) takeOver() (engine.Link, []byte, error) {
 	http1 := s.request.ProtoMajor == 1
 	if !s.started {
+		if s.x != nil && s.x.Refused() { // since the stream began
+			return nil, nil, errRefused
+		}
 		if http1 {
 			s.w.Header().Set("Connection", "close")
 		}

@@ -179,3 +179,28 @@ func TestTheLimitOfRequestsHoldsOnHTTP2(t *testing.T) {
 		t.Errorf("%v", connections)
 	}
 }
+
+func TestALimitThatHasAnsweredBeginsNoStream(t *testing.T) {
+	for style, hold := range holds {
+		t.Run(style, func(t *testing.T) {
+			begun := make(chan error, 1)
+			_, url := start(t, &leat.Config{Limits: leat.Limits{Body: 3}}, func(s *leat.Server) {
+				s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.ReadAll(r.Body) // the error is ignored
+					s, err := leat.NDJSON(w, r, &leat.StreamOptions{Request: time.Second})
+					begun <- err
+					if err == nil {
+						hold(s)
+					}
+				})
+			})
+			got := exchange(t, url, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 413 ") || !strings.HasSuffix(got, "limits.body (3 bytes)\n") {
+				t.Errorf("got %q", got)
+			}
+			if err := <-begun; err == nil {
+				t.Error("a stream began")
+			}
+		})
+	}
+}

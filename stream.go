@@ -146,6 +146,9 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 		return nil, err
 	}
 	x := serve.Of(r.Context())
+	if x != nil && x.Refused() {
+		return nil, errRefused
+	}
 	srv := serverOf(r.Context())
 	s := &Stream{
 		format: f, o: srv.streamOptions(o, x), srv: srv, x: x,
@@ -192,6 +195,8 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	s.UpdateDeadline()
 	return s, nil
 }
+
+var errRefused = errors.New("leat: a limit has answered the request")
 
 func (s *Stream) setHeader(h http.Header) {
 	h.Set("Content-Type", s.format.contentType)
