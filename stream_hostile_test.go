@@ -1031,3 +1031,129 @@ func TestHandOverIsWholeChunksToTheLastByte(t *testing.T) {
 		})
 	}
 }
+
+// A reader that resets its HTTP/2 stream ends that one; a connection that
+// breaks ends all that it carried.
+func TestHTTP2ReaderThatLeavesEndsItsStreamAlone(t *testing.T) {
+	for style, run := range map[string]func(*leat.Stream){
+		"event": func(s *leat.Stream) {
+			s.Every(time.Millisecond, func() error { return s.Send("x") })
+		},
+		"hold": func(s *leat.Stream) {
+			_ = s.Send("x")
+			s.Hold()
+		},
+		"blocking": func(s *leat.Stream) {
+			defer s.Close()
+			for s.Send("x") == nil { // the reader ends it
+			}
+		},
+	} {
+		t.Run(style, func(t *testing.T) {
+			const many = 50
+			reasons := make(chan error, many)
+			srv, url := stream(t, nil, nil, func(s *leat.Stream) {
+				s.OnClose(func(err error) { reasons <- err })
+				run(s)
+			})
+			goroutines := runtime.NumGoroutine()
+			var conns sync.Map
+			tr := &http.Transport{
+				Protocols: new(http.Protocols),
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					c, err := new(net.Dialer).DialContext(ctx, network, address)
+					if err == nil {
+						conns.Store(c, nil)
+					}
+					return c, err
+				},
+			}
+			tr.Protocols.SetUnencryptedHTTP2(true)
+			defer tr.CloseIdleConnections()
+			cancels := make([]context.CancelFunc, many)
+			bodies := make([]io.ReadCloser, many)
+			for i := range many {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/stream", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := tr.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(resp.Body, make([]byte, 4)); err != nil {
+					t.Fatal(err)
+				}
+				cancels[i], bodies[i] = cancel, resp.Body
+			}
+			for i := range many / 2 {
+				cancels[i]()
+				if err := receive(t, "OnClose", reasons); !errors.Is(err, leat.ErrGone) {
+					t.Errorf("reason: %v", err)
+				}
+			}
+			if n := srv.Stats().Streams; n != many/2 {
+				t.Errorf("%d streams live on, want %d", n, many/2)
+			}
+			conns.Range(func(c, _ any) bool {
+				_ = c.(*net.TCPConn).SetLinger(0)
+				_ = c.(*net.TCPConn).Close()
+				return true
+			})
+			for range many / 2 {
+				if err := receive(t, "OnClose", reasons); !errors.Is(err, leat.ErrGone) {
+					t.Errorf("reason: %v", err)
+				}
+			}
+			for _, b := range bodies {
+				_ = b.Close()
+			}
+			tr.CloseIdleConnections()
+			eventually(t, "nothing left", func() bool {
+				got := srv.Stats()
+				return got.Streams == 0 && got.Connections == 0 && runtime.NumGoroutine() <= goroutines+2
+			})
+		})
+	}
+}
+
+// What a stopped reader has not read is lost with Server.Close, and nothing
+// waits for it.
+func TestServerCloseEndsEveryStreamAtOnce(t *testing.T) {
+	for style, run := range map[string]func(*leat.Stream){
+		"event": func(s *leat.Stream) {
+			s.Every(time.Millisecond, func() error { return s.Send(strings.Repeat("x", 5000)) })
+		},
+		"blocking": func(s *leat.Stream) {
+			defer s.Close()
+			for s.Send(strings.Repeat("x", 5000)) == nil { // its end comes from outside
+			}
+		},
+	} {
+		t.Run(style, func(t *testing.T) {
+			reasons := make(chan error, 10)
+			srv, url := stream(t, nil, nil, func(s *leat.Stream) {
+				s.OnClose(func(err error) { reasons <- err })
+				run(s)
+			})
+			for range 10 {
+				reach(t, url, request)
+			}
+			eventually(t, "all streams", func() bool { return srv.Stats().Streams == 10 })
+			if err := srv.Close(); err != nil {
+				t.Error(err)
+			}
+			for range 10 {
+				if err := receive(t, "OnClose", reasons); !errors.Is(err, leat.ErrShutdown) {
+					t.Errorf("reason: %v", err)
+				}
+			}
+			eventually(t, "nothing left", func() bool {
+				got := srv.Stats()
+				return got.Streams == 0 && got.Connections == 0
+			})
+		})
+	}
+}
