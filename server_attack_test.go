@@ -3,6 +3,7 @@ package leat_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -202,5 +203,54 @@ func TestALimitThatHasAnsweredBeginsNoStream(t *testing.T) {
 				t.Error("a stream began")
 			}
 		})
+	}
+}
+
+func TestAHandlerThatPanicsEndsItsStreamByThatReason(t *testing.T) {
+	j := newJournal()
+	reasons := make(chan error, 1)
+	srv, url := start(t, &leat.Config{Logger: j.logger()}, func(s *leat.Server) {
+		s.HandleFunc("/{how}", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				return
+			}
+			s.OnClose(func(err error) { reasons <- err })
+			switch r.PathValue("how") {
+			case "before":
+				panic("before")
+			case "after":
+				_ = s.Send(1)
+				panic("after")
+			case "abort":
+				_ = s.Send(1)
+				panic(http.ErrAbortHandler)
+			case "deferred":
+				defer s.Close()
+				_ = s.Send(1)
+				panic("deferred")
+			}
+		})
+	})
+	if code, _, _ := status(t, "GET", url+"/before"); code != 500 {
+		t.Errorf("status %d", code)
+	}
+	j.wait(t, map[string]any{"msg": "request", "path": "/before", "status": 500, "end": "panic"})
+	if err := <-reasons; err == nil {
+		t.Error("no reason")
+	}
+	for _, path := range []string{"/after", "/abort", "/deferred"} {
+		if b, err := io.ReadAll(get(t, url+path).Body); err == nil {
+			t.Errorf("%s: the reader sees a whole answer: %q", path, b)
+		}
+		if err := <-reasons; err == nil && path != "/deferred" {
+			t.Errorf("%s: no reason", path)
+		}
+	}
+	j.wait(t, map[string]any{"msg": "request", "path": "/after", "status": 200, "end": "panic"})
+	j.wait(t, map[string]any{"msg": "request", "path": "/abort", "end": "failed"})
+	j.wait(t, map[string]any{"msg": "request", "path": "/deferred", "end": "panic"})
+	if got := fmt.Sprint(srv.Stats().StreamsEnded); got != "map[done:1 failed:1 panic:2]" {
+		t.Error(got)
 	}
 }

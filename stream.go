@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/metrics"
 	"github.com/leat-dev/leat/internal/serve"
 )
 
@@ -183,7 +184,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 		return nil, ErrShutdown
 	}
 	if x != nil {
-		x.Take()
+		x.Take(s.logged)
 		x.AtEnd(s.returned)
 	}
 	ctx := r.Context()
@@ -235,15 +236,31 @@ func (s *Stream) left(cause error) {
 	}
 }
 
-// returned is called by a Leat server when the handler has returned.
-func (s *Stream) returned() {
+// returned is called by a Leat server when the handler has returned, or has
+// panicked: then with the reason.
+func (s *Stream) returned(failure error) {
 	s.mu.Lock()
 	adopted := s.adopted
 	s.mu.Unlock()
-	if !adopted {
+	switch {
+	case adopted:
+	case failure == nil:
 		_ = s.close() // the reason is in Err
-		s.x.Finish(reasonOf(s.Err()), s.Err())
+	default:
+		s.writer.Lock() // whoever writes now has finished
+		first := s.mark(failure)
+		s.writer.Unlock()
+		if first {
+			s.settle(failure, false)
+		}
 	}
+}
+
+// logged says whether the stream has ended with its handler, and why.
+func (s *Stream) logged() (ended bool, reason metrics.Reason, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.adopted, reasonOf(s.err), s.err
 }
 
 // Send sends v as JSON: one line, or one event without a name. In the blocking

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/metrics"
 	"github.com/leat-dev/leat/internal/route"
 )
@@ -66,11 +67,14 @@ func (o *Options) answerPanic(x *Exchange, r *http.Request, v any) {
 	}
 	if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
 		x.failure = http.ErrAbortHandler
+		x.left(http.ErrAbortHandler)
 		panic(v)
 	}
+	stack := debug.Stack()
 	o.Counters.Panics.Add(1)
 	o.Log.LogAttrs(context.Background(), slog.LevelError, metrics.LogPanic,
-		slog.String("path", r.URL.Path), slog.Any("value", v), slog.String("stack", string(debug.Stack())))
+		slog.String("path", r.URL.Path), slog.Any("value", v), slog.String("stack", string(stack)))
+	x.left(&engine.PanicError{Value: v, Stack: stack})
 	if x.wrote || x.hijacked {
 		x.panicked = true
 		panic(http.ErrAbortHandler) // the reader must see that the answer is not whole

@@ -67,7 +67,8 @@ type Exchange struct {
 	taken    bool // a Stream ends the exchange, see Take
 	panicked bool
 	failure  error
-	atEnd    []func()
+	atEnd    []func(failure error)
+	line     func() (ended bool, reason metrics.Reason, err error) // see Take
 }
 
 // refused is an answer that a limit gives in the handler's place.
@@ -284,10 +285,11 @@ func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return c, rw, err
 }
 
-// Take makes the caller responsible for the end of the exchange: its log line
-// waits for a call of Finish. The handler's return does not cancel Bounds.
-func (x *Exchange) Take() {
-	x.taken = true
+// Take makes the caller responsible for the end of the exchange. When the
+// handler has returned, line says why it ended; or it answers false, and the
+// log's line waits for a call of Finish.
+func (x *Exchange) Take(line func() (ended bool, reason metrics.Reason, err error)) {
+	x.taken, x.line = true, line
 	x.flows()
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -297,8 +299,18 @@ func (x *Exchange) Take() {
 	}
 }
 
-// AtEnd has fn called when the handler has returned.
-func (x *Exchange) AtEnd(fn func()) { x.atEnd = append(x.atEnd, fn) }
+// AtEnd has fn called when the handler has returned, with nil, or has panicked,
+// with the reason: before anything is answered for it.
+func (x *Exchange) AtEnd(fn func(failure error)) { x.atEnd = append(x.atEnd, fn) }
+
+// left calls what AtEnd was given.
+func (x *Exchange) left(failure error) {
+	fns := x.atEnd
+	x.atEnd = nil
+	for _, fn := range fns {
+		fn(failure)
+	}
+}
 
 // Conn answers the connection beneath, nil when it is not ours.
 func (x *Exchange) Conn() *Conn { return x.conn }
@@ -319,9 +331,7 @@ func (x *Exchange) drain(d time.Duration) {
 
 // returned is what follows when the handler has returned, or panicked.
 func (x *Exchange) returned() {
-	for _, fn := range x.atEnd {
-		fn()
-	}
+	x.left(nil)
 	x.mu.Lock()
 	if x.timer != nil {
 		x.timer.Stop()
@@ -338,6 +348,13 @@ func (x *Exchange) returned() {
 		}
 	}
 	if x.taken {
+		if ended, reason, err := x.line(); ended {
+			if x.panicked { // a deferred Close has ended it in order
+				reason = metrics.Panic
+			}
+			x.Finish(reason, err)
+		}
+		x.line = nil
 		x.w, x.rc, x.r = nil, nil, nil // they are net/http's again
 		return
 	}
@@ -362,6 +379,8 @@ func (x *Exchange) reason(expired bool) metrics.Reason {
 		return metrics.Shutdown
 	case expired:
 		return metrics.RequestTimeout
+	case errors.Is(x.failure, http.ErrAbortHandler) && x.ctx.Err() == nil:
+		return metrics.Failed
 	case IsTimeout(x.failure):
 		return metrics.Stalled
 	case x.failure != nil:
