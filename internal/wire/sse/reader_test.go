@@ -87,7 +87,7 @@ func TestEventsOfOneMebibyteAreReadAndOneByteMoreIsNot(t *testing.T) {
 // Endless lines, and endless events of short lines, cost the limit.
 func TestEndlessInputIsBounded(t *testing.T) {
 	for _, text := range []string{"x", "data: x\n", "data\r", "id: 1\n", ": x\n", "::::"} {
-		r := sse.NewReader(io.LimitReader(&endless{text: text}, 16<<20), 1<<16)
+		r := sse.NewReader(io.LimitReader(&endless{text: text}, 2<<20), 1<<14)
 		n := testing.AllocsPerRun(1, func() {
 			for {
 				if _, err := r.Next(); errors.Is(err, io.EOF) {
