@@ -103,16 +103,16 @@ func (o origin) sameHost(host string) bool {
 	return o.host == name && o.withPort(o.port) == o.withPort(port)
 }
 
-// matches reads p as a pattern.
-func (p origin) matches(o origin) bool {
-	if o.scheme == "" || p.scheme != "" && p.scheme != o.scheme {
+// matches reads o as a pattern that the other is to match.
+func (o origin) matches(other origin) bool {
+	if other.scheme == "" || o.scheme != "" && o.scheme != other.scheme {
 		return false
 	}
-	if p.port != "*" && o.withPort(p.port) != o.withPort(o.port) {
+	if o.port != "*" && other.withPort(o.port) != other.withPort(other.port) {
 		return false
 	}
-	if under, wild := strings.CutPrefix(p.host, "*"); wild {
-		return len(o.host) > len(under) && strings.HasSuffix(o.host, under)
+	if under, wild := strings.CutPrefix(o.host, "*"); wild {
+		return len(other.host) > len(under) && strings.HasSuffix(other.host, under)
 	}
-	return p.host == o.host
+	return o.host == other.host
 }
