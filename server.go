@@ -297,6 +297,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	for _, stream := range s.living() {
 		stream.end(ErrShutdown, false)
+		stream.abort() // one whose orderly end is not done
 	}
 	var err error
 	if hs != nil { // first, so that it knows why its listeners end

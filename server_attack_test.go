@@ -3,11 +3,13 @@ package leat_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -252,5 +254,44 @@ func TestAHandlerThatPanicsEndsItsStreamByThatReason(t *testing.T) {
 	j.wait(t, map[string]any{"msg": "request", "path": "/deferred", "end": "panic"})
 	if got := fmt.Sprint(srv.Stats().StreamsEnded); got != "map[done:1 failed:1 panic:2]" {
 		t.Error(got)
+	}
+}
+
+func TestCloseEndsWhatAShutdownCouldNotInAMountedServer(t *testing.T) {
+	srv, err := leat.New(&leat.Config{Logger: slog.New(slog.DiscardHandler), Timeouts: leat.Timeouts{Write: leat.Never}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := make(chan *leat.Stream, 1)
+	srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s, err := leat.NDJSON(w, r, &leat.StreamOptions{Queue: 9 << 20})
+		if err != nil {
+			return
+		}
+		s.Every(time.Hour, func() error {
+			defer func() { streams <- s }()
+			return s.Send(strings.Repeat("x", 8<<20))
+		})
+	})
+	ts := httptest.NewServer(srv)
+	defer ts.Close()
+	c := dial(t, ts.URL)
+	if err := c.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") // and nothing is read
+	s := <-streams
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Shutdown: %v", err)
+	}
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.Done():
+	case <-time.After(20 * time.Second):
+		t.Fatal("the stream lives")
 	}
 }

@@ -505,6 +505,16 @@ func (s *Stream) end(reason error, orderly bool) {
 	}
 }
 
+// abort cuts an end short that waits for the reader.
+func (s *Stream) abort() {
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn != nil {
+		conn.Abort(ErrShutdown)
+	}
+}
+
 // mark has every later call refused. It answers whether it was the first.
 func (s *Stream) mark(reason error) bool {
 	s.mu.Lock()
