@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/leat-dev/leat/internal/metrics"
@@ -69,6 +70,8 @@ func removeDeadSocket(ctx context.Context, path string) error {
 	c, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 	if err == nil {
 		_ = c.Close() // it was opened only to see whether somebody answers
+	}
+	if err == nil || errors.Is(err, syscall.EAGAIN) || errors.Is(err, fs.ErrPermission) { // EAGAIN: its queue is full
 		return fmt.Errorf("listen unix://%s: another server is listening there", path)
 	}
 	return os.Remove(path)
