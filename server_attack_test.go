@@ -295,3 +295,19 @@ func TestCloseEndsWhatAShutdownCouldNotInAMountedServer(t *testing.T) {
 		t.Fatal("the stream lives")
 	}
 }
+
+func TestAllowNamesTheMethodsOfAHandlerWithoutARoute(t *testing.T) {
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.Handle("POST /only", say("posted"))
+		s.Handle("DELETE /only", say("deleted"))
+	})
+	for _, method := range []string{"PUT", "OPTIONS"} {
+		code, header, _ := status(t, method, url+"/only")
+		if want := map[string]int{"PUT": 405, "OPTIONS": 204}[method]; code != want {
+			t.Errorf("%s: %d", method, code)
+		}
+		if allow := header.Get("Allow"); allow != "DELETE, GET, HEAD, OPTIONS, POST" {
+			t.Errorf("%s: Allow: %s", method, allow)
+		}
+	}
+}

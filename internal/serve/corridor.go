@@ -238,7 +238,17 @@ func (o *Options) allowed(x *Exchange, r *http.Request, methods []string, file b
 	if has(http.MethodGet) && !has(http.MethodHead) {
 		allow = append(allow, http.MethodHead)
 	}
+	if file { // handlers answer before files
+		muxes := []*http.ServeMux{o.Patterns}
+		if o.Rules == nil {
+			muxes = append(muxes, o.Actions)
+		}
+		if others := otherMethods(r, muxes...); others != "" {
+			allow = append(allow, strings.Split(others, ", ")...)
+		}
+	}
 	slices.Sort(allow)
+	allow = slices.Compact(allow)
 	x.Header().Set("Allow", strings.Join(allow, ", "))
 	if r.Method == http.MethodOptions {
 		x.WriteHeader(http.StatusNoContent)
