@@ -51,10 +51,10 @@ type Stream struct {
 	arms    bool          // each write sets a deadline
 	started bool          // the header is written
 
-	deadline atomic.Int64 // of the write under way, Unix nanoseconds; 0 for none
+	deadline atomic.Int64 // of the write under way, as ticks; 0 for none
 
-	active atomic.Int64 // when a byte last went either way, Unix nanoseconds
-	sent   atomic.Int64 // when one last went out
+	active atomic.Int64 // when a byte last went either way, as ticks
+	sent   atomic.Int64 // when one last went out, as ticks
 
 	mu      sync.Mutex
 	unbind  func() bool   // from the request's context; nil after a hand-over
@@ -175,8 +175,8 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	_ = s.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
 
 	now := time.Now()
-	s.active.Store(now.UnixNano())
-	s.sent.Store(now.UnixNano())
+	s.active.Store(ticks(now))
+	s.sent.Store(ticks(now))
 	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
 	if !srv.enter(s) { // before any timer can end it
 		http.Error(w, "the server stops", http.StatusServiceUnavailable)
@@ -407,7 +407,7 @@ func (s *Stream) writesBy(t time.Time) {
 		s.deadline.Store(0)
 		return
 	}
-	s.deadline.Store(t.UnixNano())
+	s.deadline.Store(ticks(t))
 }
 
 // late says whether a write has passed its deadline. HTTP/2 ends such a stream,
@@ -417,12 +417,19 @@ func (s *Stream) late() bool {
 		return true
 	}
 	by := s.deadline.Load()
-	return by != 0 && time.Now().UnixNano() >= by
+	return by != 0 && ticks(time.Now()) >= by
 }
+
+// epoch is what ticks count from. They are not the calendar's time: a clock that
+// is set, as on a small device after its start, must not end streams.
+var epoch = time.Now()
+
+// ticks are the nanoseconds from epoch to t.
+func ticks(t time.Time) int64 { return int64(t.Sub(epoch)) }
 
 // moved notes that bytes went out, or came in.
 func (s *Stream) moved(out bool) {
-	now := time.Now().UnixNano()
+	now := ticks(time.Now())
 	s.active.Store(now)
 	if out {
 		s.sent.Store(now)
@@ -615,7 +622,7 @@ func (s *Stream) UpdateDeadline() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.active.Store(now.UnixNano())
+	s.active.Store(ticks(now))
 	s.floor, s.endBy = time.Time{}, time.Time{}
 	if s.o.Request > 0 {
 		s.endBy = now.Add(s.o.Request)
@@ -628,7 +635,7 @@ func (s *Stream) idleBy() time.Time {
 	if s.o.Inactivity <= 0 {
 		return time.Time{}
 	}
-	by := time.Unix(0, s.active.Load()).Add(s.o.Inactivity)
+	by := epoch.Add(time.Duration(s.active.Load())).Add(s.o.Inactivity)
 	if by.Before(s.floor) {
 		return s.floor
 	}
@@ -640,7 +647,7 @@ func (s *Stream) beatBy() time.Time {
 	if s.o.Heartbeat <= 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, s.sent.Load()).Add(s.o.Heartbeat - s.jitter)
+	return epoch.Add(time.Duration(s.sent.Load())).Add(s.o.Heartbeat - s.jitter)
 }
 
 // schedule sets the alarm to what comes first. It is called with mu held.
@@ -737,7 +744,7 @@ func (s *Stream) beat() {
 		_ = s.deliver(b, 0) // what is refused is no loss: bytes are waiting
 		b.free()
 	}
-	s.sent.Store(time.Now().UnixNano())
+	s.sent.Store(ticks(time.Now()))
 	s.mu.Lock()
 	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
 	s.mu.Unlock()
