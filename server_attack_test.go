@@ -311,3 +311,27 @@ func TestAllowNamesTheMethodsOfAHandlerWithoutARoute(t *testing.T) {
 		}
 	}
 }
+
+func TestAnHTTP2ReaderThatEndsItsHalfInAFrameIsGone(t *testing.T) {
+	srv, url := start(t, &leat.Config{Timeouts: leat.Timeouts{Heartbeat: leat.Never, Parse: leat.Never}}, nil)
+	readers := map[string]net.Conn{}
+	for _, sent := range []string{
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x01\x00\x00\x00\x00\x00\x01", // SETTINGS, and DATA without its byte
+		"PRI * HTTP/2.",
+		"GET / HTTP/1.",
+	} {
+		c := dial(t, url)
+		if _, err := io.WriteString(c, sent); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		readers[sent] = c
+	}
+	for sent, c := range readers {
+		if _, err := io.Copy(io.Discard, c); err != nil {
+			t.Errorf("%q: %v, %d connections", sent, err, srv.Stats().Connections)
+		}
+	}
+}

@@ -242,12 +242,21 @@ func (c *Conn) end() {
 	c.Stall(c.listener.o.Write)
 }
 
+// undecided is how long a reader's end waits for the request's route: others
+// than net/http's reading ahead, an HTTP/2 frame of one byte, have none.
+const undecided = time.Second
+
 // waitBehindEOF waits until the connection is closed, its read deadline has come,
 // or the end of input is not ignored.
 func (c *Conn) waitBehindEOF() error {
+	decided := time.Now().Add(undecided)
 	for {
 		c.mu.Lock()
 		over, by := c.closed || c.eof == eofIsGone, c.readBy
+		if c.eof == eofUndecided && (by.IsZero() || decided.Before(by)) {
+			by = decided
+			over = over || !time.Now().Before(by)
+		}
 		if c.wake == nil {
 			c.wake = make(chan struct{})
 		}
