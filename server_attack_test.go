@@ -335,3 +335,33 @@ func TestAnHTTP2ReaderThatEndsItsHalfInAFrameIsGone(t *testing.T) {
 		}
 	}
 }
+
+func TestABodyThatIsReadAfterTheHandlerIsAnErrorAndNoPanic(t *testing.T) {
+	read := make(chan error, 1)
+	ended := make(chan struct{})
+	_, url := start(t, nil, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			s, err := leat.NDJSON(w, r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			_ = s.Send(1)
+			go func() {
+				<-ended
+				_, err := io.Copy(io.Discard, r.Body)
+				read <- err
+			}()
+		})
+	})
+	resp, err := http.Post(url, "text/plain", strings.NewReader("something"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = body(t, resp)
+	close(ended)
+	if err := <-read; err == nil {
+		t.Error("the body was read for nobody")
+	}
+}

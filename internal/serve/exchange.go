@@ -56,6 +56,7 @@ type Exchange struct {
 	mu      sync.Mutex // what the request's timer shares with the handler
 	timer   *time.Timer
 	expired bool
+	over    bool // the handler has returned
 
 	status   int
 	wrote    bool // the header has been written
@@ -324,7 +325,7 @@ const refusedDrain = 500 * time.Millisecond
 // drain bounds what net/http waits for after the answer: the rest of a body
 // that the handler has not read.
 func (x *Exchange) drain(d time.Duration) {
-	if b, ok := x.r.Body.(*body); ok && !b.whole && d > 0 && x.r.ProtoMajor == 1 {
+	if b, ok := x.r.Body.(*body); ok && !b.whole.Load() && d > 0 && x.r.ProtoMajor == 1 {
 		_ = x.rc.SetReadDeadline(time.Now().Add(d)) // a wrapper that forbids it keeps net/http's own rule
 	}
 }
@@ -338,6 +339,7 @@ func (x *Exchange) returned() {
 		x.timer = nil
 	}
 	expired := x.expired
+	x.over = true
 	x.mu.Unlock()
 	if !x.hijacked {
 		if x.conn != nil {
@@ -422,21 +424,21 @@ func (x *Exchange) Finish(reason metrics.Reason, err error) {
 type body struct {
 	io.ReadCloser
 	x     *Exchange
-	left  int64 // bytes still allowed; -1: any
-	whole bool  // it has been read to its end
+	left  int64       // bytes still allowed; -1: any
+	whole atomic.Bool // it has been read to its end
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if idle := b.x.Bounds.Inactivity; idle > 0 {
-		if b.x.rc.SetReadDeadline(time.Now().Add(idle)) == nil {
-			defer b.calm()
-		}
+	if idle := b.x.Bounds.Inactivity; idle > 0 && b.readBy(time.Now().Add(idle)) {
+		defer b.readBy(time.Time{})
 	}
 	if b.left >= 0 && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.whole = b.whole || errors.Is(err, io.EOF)
+	if errors.Is(err, io.EOF) {
+		b.whole.Store(true)
+	}
 	if IsTimeout(err) {
 		b.x.refuse(http.StatusRequestTimeout, fmt.Sprintf("the request's body was silent for timeouts.inactivity (%v)", b.x.Bounds.Inactivity))
 	}
@@ -452,11 +454,10 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, &http.MaxBytesError{Limit: b.x.Bounds.Body}
 }
 
-// calm takes the read deadline away again, unless the request has expired.
-func (b *body) calm() {
+// readBy sets the read deadline, unless the request has expired, or its handler
+// returned: then the connection is another's.
+func (b *body) readBy(t time.Time) bool {
 	b.x.mu.Lock()
 	defer b.x.mu.Unlock()
-	if !b.x.expired {
-		_ = b.x.rc.SetReadDeadline(time.Time{}) // it could be set, so it can be taken away
-	}
+	return !b.x.expired && !b.x.over && b.x.rc.SetReadDeadline(t) == nil
 }

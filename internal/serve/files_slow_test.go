@@ -31,7 +31,7 @@ func numbered(n int) []byte {
 // passes in the middle of what is sent, again and again: it takes bytes, so it
 // is not stalled, and none may be lost.
 func TestASlowReaderGetsEveryByte(t *testing.T) {
-	content := numbered(1 << 20)
+	content := numbered(1 << 19)
 	fsys, dir := folderOf(t, nil)
 	if err := os.WriteFile(filepath.Join(dir, "large.bin"), content, 0o644); err != nil {
 		t.Fatal(err)
@@ -43,11 +43,11 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { files.ServeFile(w, r, "large.bin", FileOptions{}) })
 	}
 	mux.HandleFunc("/copy", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "1048576")
+		w.Header().Set("Content-Length", "524288")
 		_, _ = io.Copy(w, struct{ io.Reader }{bytes.NewReader(content)})
 	})
 	l, err := Listen(t.Context(), "tcp", "127.0.0.1:0", ListenOptions{
-		Connections: &Gate{}, Write: 250 * time.Millisecond, Counters: &metrics.Counters{},
+		Connections: &Gate{}, Write: 500 * time.Millisecond, Counters: &metrics.Counters{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func (c copyingConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c.TCPConn}, r)
 }
 
-// A slowReader takes at most 4 KiB a tick.
+// A slowReader takes at most 2 KiB a tick.
 type slowReader struct {
 	io.Reader
 	tick *time.Ticker
@@ -109,5 +109,5 @@ type slowReader struct {
 
 func (r *slowReader) Read(p []byte) (int, error) {
 	<-r.tick.C
-	return r.Reader.Read(p[:min(len(p), 4<<10)])
+	return r.Reader.Read(p[:min(len(p), 2<<10)])
 }
