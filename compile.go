@@ -127,41 +127,6 @@ func first[T comparable](values ...T) T {
 	return zero
 }
 
-// streamOptions resolves o, which may be nil, for a stream of this server: by
-// its route, where a Leat server leads the request.
-func (s *Server) streamOptions(o *StreamOptions, x *serve.Exchange) StreamOptions {
-	b := s.options.Bounds
-	if x != nil {
-		b = x.Bounds
-	}
-	if o == nil {
-		o = &StreamOptions{}
-	}
-	r := *o
-	r.Heartbeat = positive(first(o.Heartbeat, b.Heartbeat))
-	r.Write = positive(first(o.Write, b.Write))
-	r.Inactivity = positive(first(o.Inactivity, b.Inactivity))
-	if b.Whole {
-		r.Request = first(o.Request, b.Request)
-	}
-	r.Request = positive(r.Request)
-	r.Queue = first(o.Queue, b.Queue)
-	if r.Queue <= 0 {
-		r.Queue = unboundedQueue
-	}
-	if r.HalfClose == "" {
-		r.HalfClose = HalfCloseEnd
-		if b.IgnoreEOF {
-			r.HalfClose = HalfCloseIgnore
-		}
-	}
-	return r
-}
-
-// unboundedQueue is what `limits.queue: 'unlimited'` comes to: no queue is
-// without a bound.
-const unboundedQueue = 1 << 30
-
 // An entry is something registered that a route must lead to.
 type entry struct {
 	pattern string // of net/http, or ""
