@@ -87,6 +87,7 @@ func (f *Inflater) next(src []byte, last bool) (out, rest []byte, more bool, err
 	if z.full() {
 		return out, rest, true, nil
 	}
+	z.in = nil // nobody's bytes are held
 	if last {
 		f.open = false
 		f.remember()
