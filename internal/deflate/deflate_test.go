@@ -289,7 +289,7 @@ func TestContextMakesAlikeMessagesSmaller(t *testing.T) {
 	c, alone := deflate.NewCompressor(true, 15), deflate.NewCompressor(false, 15)
 	var with, without int
 	for i := range 20 {
-		payload := fmt.Appendf(nil, `{"time":%d,"cpu":%d.%d,"name":"sensor","state":"running"}`, 1700000000000+i*1000, 10+i, i)
+		payload := fmt.Appendf(nil, `{"time":%d,"cpu":%d.%d,"name":"sensor","state":"running"}`, 1700000000000+int64(i)*1000, 10+i, i)
 		with += len(c.Append(nil, payload, true))
 		without += len(alone.Append(nil, payload, true))
 	}
