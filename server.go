@@ -153,7 +153,7 @@ func (s *Server) Listen() error {
 	if len(s.listeners) > 0 {
 		return nil
 	}
-	o := serve.ListenOptions{Connections: &s.gate, Write: positive(s.config.Timeouts.Write), Counters: &s.counters}
+	o := serve.ListenOptions{Connections: &s.gate, Write: positive(s.config.Timeouts.Write), Counters: &s.counters, Log: s.log}
 	for _, at := range s.config.Listen {
 		network, address, err := conf.ParseListen(at)
 		if err != nil {
@@ -367,6 +367,7 @@ func (s *Server) living() []*Stream {
 type Stats struct {
 	Connections  int64            // open now
 	Refused      int64            // answered 503 for limits.connections
+	BadRequests  int64            // answered 400, 408 or 431 before there was a request
 	Requests     int64            // begun
 	Panics       int64            // handlers and callbacks that panicked
 	Streams      int64            // open now
@@ -379,7 +380,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	c := &s.counters
 	return Stats{
-		Connections: c.Connections.Load(), Refused: c.Refused.Load(), Requests: c.Requests.Load(),
+		Connections: c.Connections.Load(), Refused: c.Refused.Load(), BadRequests: c.BadRequests.Load(), Requests: c.Requests.Load(),
 		Panics: c.Panics.Load(), Streams: c.Streams.Load(), Records: c.Records.Load(),
 		SlowRecords: c.SlowRecords.Load(), StreamsEnded: c.Ended(),
 	}

@@ -238,11 +238,13 @@ func TestAPageOfAnotherOriginChangesNothing(t *testing.T) {
 }
 
 func TestEveryLimitHasItsAnswer(t *testing.T) {
+	j := newJournal()
 	c := &leat.Config{
+		Logger:   j.logger(),
 		Limits:   leat.Limits{Header: 8 << 10, Body: 100, Requests: 2},
 		Timeouts: leat.Timeouts{Parse: 100 * time.Millisecond, Inactivity: 100 * time.Millisecond, Request: 200 * time.Millisecond},
 	}
-	_, url := start(t, c, func(s *leat.Server) {
+	srv, url := start(t, c, func(s *leat.Server) {
 		s.HandleFunc("/read", func(w http.ResponseWriter, r *http.Request) {
 			if _, err := io.ReadAll(r.Body); err != nil {
 				http.Error(w, "the handler's own words", http.StatusTeapot)
@@ -269,6 +271,21 @@ func TestEveryLimitHasItsAnswer(t *testing.T) {
 		if !strings.Contains(got, "Connection: close") {
 			t.Errorf("%s: the connection is not closed: %q", name, got)
 		}
+	}
+	for _, status := range []int{431, 408} {
+		j.wait(t, map[string]any{"msg": "bad request", "status": status})
+	}
+	if got := exchange(t, url, "nonsense, nonsense\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+		t.Errorf("nonsense: %q", got)
+	}
+	j.wait(t, map[string]any{"msg": "bad request", "status": 400})
+	// net/http waits for the rest of what might be HTTP/2's preface, and would
+	// answer once more.
+	if got := exchange(t, url, "short\r\n\r\n"); strings.Count(got, "HTTP/1.1") != 1 {
+		t.Errorf("short: %q", got)
+	}
+	if n := srv.Stats().BadRequests; n != 4 {
+		t.Errorf("%d bad requests", n)
 	}
 	// limits.requests: the second answer on a connection is its last.
 	get := "GET /blind HTTP/1.1\r\nHost: localhost\r\n\r\n"

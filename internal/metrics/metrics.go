@@ -8,6 +8,7 @@ import "sync/atomic"
 type Counters struct {
 	Connections  atomic.Int64 // open now
 	Refused      atomic.Int64 // connections answered 503 for limits.connections
+	BadRequests  atomic.Int64 // answered 400, 408 or 431 before there was a request
 	Requests     atomic.Int64 // begun
 	Panics       atomic.Int64 // handlers and callbacks that panicked
 	Streams      atomic.Int64 // open now
@@ -61,9 +62,10 @@ func (c *Counters) Ended() map[string]int64 {
 
 // The messages of the log, as its readers search for them.
 const (
-	LogRequest   = "request"
-	LogPanic     = "panic"
-	LogListening = "listening"
-	LogStopping  = "stopping"
-	LogAccept    = "accept"
+	LogRequest    = "request"
+	LogBadRequest = "bad request"
+	LogPanic      = "panic"
+	LogListening  = "listening"
+	LogStopping   = "stopping"
+	LogAccept     = "accept"
 )

@@ -1,15 +1,20 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/leat-dev/leat/internal/metrics"
 )
 
 // A Conn is an accepted connection, from accept to close: also while an engine
@@ -69,6 +74,9 @@ const filePart = 256 << 10
 
 // Write writes b, as long as the peer takes some of it.
 func (c *Conn) Write(b []byte) (int, error) {
+	if c.header.Load() {
+		c.refused(b)
+	}
 	done := 0
 	for {
 		if err := c.arm(); err != nil {
@@ -89,6 +97,22 @@ func (c *Conn) Write(b []byte) (int, error) {
 // the peer took no byte, by us or by the kernel. It is known before net/http
 // cancels the request for that.
 func (c *Conn) Stalled() bool { return c.stalled.Load() }
+
+// refused counts and logs an answer that no handler has given: net/http's own
+// to a header that is too large (431), or is none (400), and ours to one that is
+// too slow (408).
+func (c *Conn) refused(answer []byte) {
+	line, ok := bytes.CutPrefix(answer, []byte("HTTP/1.1 "))
+	if !ok || len(line) < 3 || line[0] != '4' {
+		return // the 100 Continue of a request, or HTTP/2
+	}
+	c.header.Store(false)
+	o := &c.listener.o
+	o.Counters.BadRequests.Add(1)
+	status, _ := strconv.Atoi(string(line[:3])) // of net/http's making
+	o.Log.LogAttrs(context.Background(), slog.LevelInfo, metrics.LogBadRequest,
+		slog.Int("status", status), slog.String("remote", c.RemoteAddr().String()))
+}
 
 // ReadFrom sends what r holds; a file goes by sendfile.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
@@ -216,8 +240,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	switch {
 	case n > 0:
 		c.header.CompareAndSwap(false, c.busy.Load() == 0)
-	case errors.Is(err, os.ErrDeadlineExceeded) && c.header.Swap(false):
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.header.Load():
 		_, _ = c.Write([]byte(tooSlow)) // net/http closes next, whether it arrives or not
+		_ = c.CloseWrite()              // and says no more: what came may yet be a bad request
 	case IsTimeout(err) && !errors.Is(err, os.ErrDeadlineExceeded):
 		c.stalled.Store(true) // the kernel's verdict, see LimitSilence
 	case errors.Is(err, io.EOF) && len(b) == 1:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -47,7 +48,7 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 		_, _ = io.Copy(w, struct{ io.Reader }{bytes.NewReader(content)})
 	})
 	l, err := Listen(t.Context(), "tcp", "127.0.0.1:0", ListenOptions{
-		Connections: &Gate{}, Write: 500 * time.Millisecond, Counters: &metrics.Counters{},
+		Connections: &Gate{}, Write: 500 * time.Millisecond, Counters: &metrics.Counters{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

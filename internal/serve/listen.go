@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -19,6 +20,7 @@ type ListenOptions struct {
 	Connections *Gate
 	Write       time.Duration // how long a peer may take no byte; 0: for ever
 	Counters    *metrics.Counters
+	Log         *slog.Logger
 }
 
 // A Gate counts the connections of all listeners that share it and lets in no
