@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/leat-dev/leat"
@@ -364,4 +366,47 @@ func TestABodyThatIsReadAfterTheHandlerIsAnErrorAndNoPanic(t *testing.T) {
 	if err := <-read; err == nil {
 		t.Error("the body was read for nobody")
 	}
+}
+
+func TestARefusalOnHTTP2LeavesTheConnectionToTheOthers(t *testing.T) {
+	_, url := start(t, &leat.Config{Limits: leat.Limits{Body: 10}}, func(s *leat.Server) {
+		s.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) })
+	})
+	tr := &http.Transport{Protocols: new(http.Protocols)}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	defer tr.CloseIdleConnections()
+	opened := 0
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if !c.Reused {
+			opened++
+		}
+	}})
+	for range 3 {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("more than ten bytes"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	if opened != 1 {
+		t.Errorf("%d connections", opened)
+	}
+}
+
+func TestASourceThatFailsIsNotItsReadersLeaving(t *testing.T) {
+	j := newJournal()
+	_, url := start(t, &leat.Config{Logger: j.logger()}, func(s *leat.Server) {
+		s.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.Copy(w, io.MultiReader(strings.NewReader("some"), iotest.ErrReader(errors.New("the disk is gone"))))
+		})
+	})
+	_ = body(t, get(t, url+"/x"))
+	j.wait(t, map[string]any{"path": "/x", "end": "failed"})
 }

@@ -97,7 +97,7 @@ func (o *Options) lead(x *Exchange, r *http.Request) {
 	}
 	path, ok := route.Clean(r.URL.Path)
 	if !ok {
-		x.Header().Set("Connection", "close")
+		x.closes()
 		Error(x, r, http.StatusBadRequest, "the URL's path leads out of the site")
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -205,7 +206,7 @@ func (x *Exchange) WriteHeader(status int) {
 		return
 	}
 	x.status, x.discard = refusal.status, true
-	x.w.Header().Set("Connection", "close")
+	x.closes()
 	if refusal.status == http.StatusServiceUnavailable {
 		x.w.Header().Set("Retry-After", "5")
 	}
@@ -234,6 +235,14 @@ func (x *Exchange) WriteString(s string) (int, error) {
 	return n, err
 }
 
+// closes has the connection end with this answer. On HTTP/2 it is others' too,
+// and goes on.
+func (x *Exchange) closes() {
+	if x.r.ProtoMajor == 1 {
+		x.w.Header().Set("Connection", "close")
+	}
+}
+
 // ReadFrom keeps sendfile.
 func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
 	x.flows()
@@ -241,8 +250,43 @@ func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
 	if x.discard {
 		return io.Copy(io.Discard, r)
 	}
-	n, err := io.Copy(x.w, r)
+	if isFile(r) {
+		n, err := io.Copy(x.w, r)
+		x.count(n, err)
+		return n, err
+	}
+	from := &source{Reader: r}
+	n, err := io.Copy(x.w, from)
 	x.count(n, err)
+	if from.err != nil {
+		x.failure = errSource
+	}
+	return n, err
+}
+
+// isFile says whether the kernel can send what r reads.
+func isFile(r io.Reader) bool {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		r = limited.R
+	}
+	_, ok := r.(*os.File)
+	return ok
+}
+
+// A source remembers that it failed: an answer that is cut short for that is
+// not its reader's doing.
+type source struct {
+	io.Reader
+	err error
+}
+
+var errSource = errors.New("the source of the answer failed")
+
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
 	return n, err
 }
 
@@ -381,7 +425,7 @@ func (x *Exchange) reason(expired bool) metrics.Reason {
 		return metrics.Shutdown
 	case expired:
 		return metrics.RequestTimeout
-	case errors.Is(x.failure, http.ErrAbortHandler) && x.ctx.Err() == nil:
+	case errors.Is(x.failure, errSource), errors.Is(x.failure, http.ErrAbortHandler) && x.ctx.Err() == nil:
 		return metrics.Failed
 	case IsTimeout(x.failure):
 		return metrics.Stalled
