@@ -29,7 +29,7 @@ func TestStreamsThatBeginWhileTheServerStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-			s, err := leat.NDJSON(w, r, &leat.StreamOptions{Heartbeat: time.Millisecond, Inactivity: 10 * time.Millisecond})
+			s, err := leat.NDJSON(w, r, &leat.StreamOptions{Heartbeat: time.Millisecond, Inactivity: 10 * time.Millisecond, Request: 10 * time.Millisecond})
 			if err != nil {
 				return
 			}
