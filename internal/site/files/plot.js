@@ -40,7 +40,7 @@ export class Plot {
       {
         width: Math.max(host.clientWidth, 60),
         height: host.clientHeight,
-        padding: unit ? [8, 10, 0, 0] : [6, 8, 6, 8],
+        padding: unit ? [8, 16, 0, 0] : [6, 8, 6, 8],
         legend: { show: false },
         select: { show: false },
         cursor: {
