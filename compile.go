@@ -3,10 +3,8 @@ package leat
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -87,8 +85,6 @@ func (s *Server) openFiles() error {
 	}
 	return nil
 }
-
-var _ io.Closer = (*os.Root)(nil)
 
 // requestTimeout is timeouts.request of an ordinary request where nothing sets
 // it.

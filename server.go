@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -33,7 +34,7 @@ const Version = "0.1.0"
 type Server struct {
 	config   Config
 	options  serve.Options
-	files    interface{ Close() error } // the documents, or nil
+	files    io.Closer // the documents, or nil
 	engine   engine.Engine
 	log      *slog.Logger
 	counters metrics.Counters
