@@ -48,7 +48,7 @@ type Server struct {
 	http      *http.Server
 	closed    bool
 	stopping  bool
-	streams   Stream        // head of the list of those that live
+	members   member        // head of the list of what lasts
 	empty     chan struct{} // closed when the list is empty, once stopping
 	count     int
 }
@@ -76,7 +76,7 @@ func New(c *Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.streams.prev, s.streams.next = &s.streams, &s.streams
+	s.members.prev, s.members.next = &s.members, &s.members
 	s.gate.Most = max(0, s.config.Limits.Connections)
 	if err := s.compile(); err != nil {
 		return nil, err
@@ -272,8 +272,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	told := make(chan struct{})
 	go func() { // their OnClose may take its time
 		defer close(told)
-		for _, stream := range s.living() {
-			stream.end(ErrShutdown, true)
+		for _, l := range s.living() {
+			l.stop()
 		}
 	}()
 	<-drained
@@ -296,9 +296,8 @@ func (s *Server) Close() error {
 	files := s.files
 	s.files = nil
 	s.mu.Unlock()
-	for _, stream := range s.living() {
-		stream.end(ErrShutdown, false)
-		stream.abort() // one whose orderly end is not done
+	for _, l := range s.living() {
+		l.kill()
 	}
 	var err error
 	if hs != nil { // first, so that it knows why its listeners end
@@ -324,44 +323,6 @@ func (s *Server) stop() {
 	if s.count == 0 {
 		close(s.empty)
 	}
-}
-
-// enter lists a stream. It answers false when the server stops.
-func (s *Server) enter(st *Stream) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	st.prev, st.next = s.streams.prev, &s.streams
-	st.prev.next, st.next.prev = st, st
-	s.count++
-	s.counters.Streams.Add(1)
-	return true
-}
-
-// leave takes a stream off the list, with the reason of its end.
-func (s *Server) leave(st *Stream, reason error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st.prev.next, st.next.prev = st.next, st.prev
-	st.prev, st.next = nil, nil
-	s.count--
-	s.counters.Streams.Add(-1)
-	s.counters.StreamsEnded[reasonOf(reason)].Add(1)
-	if s.empty != nil && s.count == 0 {
-		close(s.empty)
-	}
-}
-
-func (s *Server) living() []*Stream {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]*Stream, 0, s.count)
-	for st := s.streams.next; st != &s.streams; st = st.next {
-		list = append(list, st)
-	}
-	return list
 }
 
 // Stats are a server's counts.

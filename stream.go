@@ -77,7 +77,7 @@ type Stream struct {
 	over    bool
 	done    chan struct{}
 
-	prev, next *Stream // in the server's list
+	member // in the server's list
 }
 
 // NDJSON begins a stream of JSON values, one a line (application/x-ndjson).
@@ -137,11 +137,13 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	s.active.Store(ticks(now))
 	s.sent.Store(ticks(now))
 	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
-	if !srv.enter(s) { // before any timer can end it
+	s.of = s
+	if !srv.enter(&s.member) { // before any timer can end it
 		http.Error(w, "the server stops", http.StatusServiceUnavailable)
 		s.cancel(ErrShutdown)
 		return nil, ErrShutdown
 	}
+	srv.counters.Streams.Add(1)
 	if x != nil {
 		x.Take(s.logged)
 		x.AtEnd(s.returned)
@@ -455,12 +457,14 @@ func (s *Stream) end(reason error, orderly bool) {
 	}
 }
 
-// abort cuts an end short that waits for the reader.
-func (s *Stream) abort() {
+func (s *Stream) stop() { s.end(ErrShutdown, true) }
+
+func (s *Stream) kill() {
+	s.end(ErrShutdown, false)
 	s.mu.Lock()
 	conn := s.conn
 	s.mu.Unlock()
-	if conn != nil {
+	if conn != nil { // an orderly end may not be done
 		conn.Abort(ErrShutdown)
 	}
 }
@@ -530,7 +534,9 @@ func (s *Stream) finish(reason error) {
 		unbind()
 	}
 	s.cancel(reason)
-	s.srv.leave(s, reason)
+	s.srv.counters.Streams.Add(-1)
+	s.srv.counters.StreamsEnded[reasonOf(reason)].Add(1)
+	s.srv.leave(&s.member)
 	defer close(s.done)
 	for _, fn := range fns {
 		s.tell(fn, reason)
