@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/leat-dev/leat/internal/route"
@@ -16,7 +17,7 @@ import (
 func (s *Server) compile() error {
 	c := &s.config
 	s.options = serve.Options{
-		Headers: c.Headers, Bounds: c.bounds(Limits{}, Timeouts{}, ""), File: serve.FileOptions{DotFiles: c.DotFiles},
+		Headers: c.Headers, Bounds: c.bounds(&Route{}), File: serve.FileOptions{DotFiles: c.DotFiles},
 		Hosts: append([]string{c.Name}, c.Hosts...), Patterns: http.NewServeMux(), Actions: http.NewServeMux(),
 		Named: func(name string) http.Handler { return s.named[name] },
 		Log:   s.log, Counters: &s.counters, Live: &s.live, Owner: s,
@@ -50,7 +51,10 @@ func (s *Server) compileRoutes() error {
 				Cache: serve.Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
 				DotFiles: r.DotFiles || c.DotFiles,
 			},
-			Bounds: c.bounds(r.Limits, r.Timeouts, r.HalfClose),
+			Bounds: c.bounds(&r),
+		}
+		if r.Limits.WebSockets == 0 {
+			to.Bounds.Sockets.Open = s.options.Bounds.Sockets.Open
 		}
 		for _, m := range r.Methods {
 			to.Methods = append(to.Methods, strings.ToUpper(m))
@@ -90,12 +94,10 @@ func (s *Server) openFiles() error {
 // it.
 const requestTimeout = 5 * time.Minute
 
-// bounds are those of a route, or with zero values of the server.
-func (c *Config) bounds(l Limits, t Timeouts, halfClose string) serve.Bounds {
+// bounds are those of a route, or with a zero Route of the server.
+func (c *Config) bounds(r *Route) serve.Bounds {
+	l, t := &r.Limits, &r.Timeouts
 	request := first(t.Request, c.Timeouts.Request)
-	if halfClose == "" {
-		halfClose = c.HalfClose
-	}
 	return serve.Bounds{
 		Requests: max(0, first(l.Requests, c.Limits.Requests)),
 		Body:     max(0, first(l.Body, c.Limits.Body)),
@@ -108,8 +110,38 @@ func (c *Config) bounds(l Limits, t Timeouts, halfClose string) serve.Bounds {
 		Whole:      request > 0,
 		Write:      positive(first(t.Write, c.Timeouts.Write)),
 		Heartbeat:  positive(first(t.Heartbeat, c.Timeouts.Heartbeat)),
-		IgnoreEOF:  halfClose == HalfCloseIgnore,
+		IgnoreEOF:  first(r.HalfClose, c.HalfClose) == HalfCloseIgnore,
+		Sockets:    c.sockets(r),
 	}
+}
+
+// sockets are the bounds of the WebSockets of a route, or with a zero Route of
+// the server.
+func (c *Config) sockets(r *Route) *serve.Sockets {
+	l, w := &r.Limits, &r.WebSockets
+	s := &serve.Sockets{
+		Open:       new(atomic.Int64),
+		Disabled:   first(w.Enable, c.WebSockets.Enable) == Off,
+		Most:       max(0, first(l.WebSockets, c.Limits.WebSockets)),
+		MaxMessage: max(0, first(l.MaxMessage, c.Limits.MaxMessage)),
+		MaxFrame:   max(0, first(l.MaxFrame, c.Limits.MaxFrame)),
+		MaxPacket:  max(0, first(l.MaxPacket, c.Limits.MaxPacket)),
+
+		Ping:            positive(first(w.Ping, c.WebSockets.Ping)),
+		Protocols:       w.Protocols,
+		RequireProtocol: first(w.RequireProtocol, c.WebSockets.RequireProtocol) == On,
+		Origins:         w.Origins,
+		NoDeflate:       first(w.Deflate, c.WebSockets.Deflate) == Off,
+		AnyText:         first(w.ValidateUTF, c.WebSockets.ValidateUTF) == Off,
+		Frames:          first(w.PreserveFrames, c.WebSockets.PreserveFrames) == On,
+	}
+	if s.Protocols == nil {
+		s.Protocols = c.WebSockets.Protocols
+	}
+	if s.Origins == nil {
+		s.Origins = c.WebSockets.Origins
+	}
+	return s
 }
 
 // first is the first that is not zero.

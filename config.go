@@ -16,6 +16,16 @@ const (
 	Never     = conf.Never
 )
 
+// A Switch is a setting that is on or off, or with its zero value what is
+// configured further up: by the route, by the server, by default.
+type Switch int8
+
+// The values of a Switch.
+const (
+	On  Switch = 1
+	Off Switch = -1
+)
+
 // What Config.HalfClose, Route.HalfClose and StreamOptions.HalfClose hold.
 const (
 	HalfCloseEnd    = conf.HalfCloseEnd    // a reader that ends its half has left
@@ -42,10 +52,12 @@ type Config struct {
 	Timeouts  Timeouts
 	HalfClose string
 	Logger    *slog.Logger // nil: slog.Default()
+
+	WebSockets WebSockets
 }
 
-// A Route says what answers the URLs that it matches. Its zero limits and
-// timeouts are the server's.
+// A Route says what answers the URLs that it matches. What is zero in its
+// limits, timeouts and WebSockets is the server's.
 type Route struct {
 	Match      string   // "": everything; "/a": that path; "/a/": what is below; "/{name}"; "^…": a regular expression
 	Methods    []string // none: GET and POST
@@ -61,6 +73,7 @@ type Route struct {
 	Limits     Limits
 	Timeouts   Timeouts
 	HalfClose  string
+	WebSockets WebSockets
 }
 
 // A Redirect sends the URLs that have all parts of From to To; see
@@ -86,6 +99,11 @@ type Limits struct {
 	Body        int64 // bytes of a request's body; beyond: 413
 	Queue       int64 // bytes that wait for a stream's reader
 	SendBuffer  int64 // bytes that the system keeps for a reader
+
+	WebSockets int   // open at once, of a route that sets it its own; beyond: 503
+	MaxMessage int64 // bytes of a WebSocket message, in and out; beyond: 1009
+	MaxFrame   int64 // bytes of a WebSocket frame that is sent; larger messages go as several
+	MaxPacket  int64 // bytes of a message that a callback gets at once; by default whole messages
 }
 
 // Timeouts bound time. Zero is the default, Never no bound.
@@ -96,6 +114,20 @@ type Timeouts struct {
 	Write      time.Duration // without a byte taken by the reader
 	Heartbeat  time.Duration // without a byte sent on a stream
 	Drain      time.Duration // for everything to end when the server stops
+}
+
+// WebSockets says what [Upgrade] may do, and how, where its options leave that
+// open. What is zero in a Route's is the server's, and in the server's the
+// default. A list that is empty and not nil is set: there are none.
+type WebSockets struct {
+	Enable          Switch        // on by default; off: 403
+	Ping            time.Duration // without a byte received, until a ping asks; never by default
+	Protocols       []string      // subprotocols, the best first; "chat" by default
+	RequireProtocol Switch        // on: 400 to who offers none of them
+	ValidateUTF     Switch        // on by default: 1007 where a text is no UTF-8
+	PreserveFrames  Switch        // on: a callback gets each frame as it came
+	Deflate         Switch        // on by default: compress where the peer can
+	Origins         []string      // that may connect beside the server's own, like https://*.example.com
 }
 
 // Load reads a web.json5 and the defaults of what it leaves open. Relative
@@ -146,13 +178,14 @@ func fromConf(c *conf.Config) *Config {
 	config := &Config{
 		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
 		Headers: c.Headers, DotFiles: c.DotFiles, Limits: Limits(c.Limits), Timeouts: Timeouts(c.Timeouts),
-		HalfClose: c.HalfClose,
+		HalfClose: c.HalfClose, WebSockets: socketsFromConf(c.WebSockets),
 	}
 	for _, r := range c.Routes {
 		config.Routes = append(config.Routes, Route{
 			Match: r.Match, Methods: r.Methods, Handler: r.Handler, Action: r.Action, Redirect: r.Redirect, Trim: r.Trim,
 			Headers: r.Headers, Cache: Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
 			DotFiles: r.DotFiles, Limits: Limits(r.Limits), Timeouts: Timeouts(r.Timeouts), HalfClose: r.HalfClose,
+			WebSockets: socketsFromConf(r.WebSockets),
 		})
 	}
 	for _, r := range c.Redirects {
@@ -165,19 +198,34 @@ func toConf(c *Config) *conf.Config {
 	config := &conf.Config{
 		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
 		Headers: c.Headers, DotFiles: c.DotFiles, Limits: conf.Limits(c.Limits), Timeouts: conf.Timeouts(c.Timeouts),
-		HalfClose: c.HalfClose,
+		HalfClose: c.HalfClose, WebSockets: socketsToConf(c.WebSockets),
 	}
 	for _, r := range c.Routes {
 		config.Routes = append(config.Routes, conf.Route{
 			Match: r.Match, Methods: r.Methods, Handler: r.Handler, Action: r.Action, Redirect: r.Redirect, Trim: r.Trim,
 			Headers: r.Headers, Cache: conf.Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
 			DotFiles: r.DotFiles, Limits: conf.Limits(r.Limits), Timeouts: conf.Timeouts(r.Timeouts), HalfClose: r.HalfClose,
+			WebSockets: socketsToConf(r.WebSockets),
 		})
 	}
 	for _, r := range c.Redirects {
 		config.Redirects = append(config.Redirects, conf.Redirect(r))
 	}
 	return config
+}
+
+func socketsFromConf(w conf.WebSockets) WebSockets {
+	return WebSockets{
+		Enable: Switch(w.Enable), Ping: w.Ping, Protocols: w.Protocols, RequireProtocol: Switch(w.RequireProtocol),
+		ValidateUTF: Switch(w.ValidateUTF), PreserveFrames: Switch(w.PreserveFrames), Deflate: Switch(w.Deflate), Origins: w.Origins,
+	}
+}
+
+func socketsToConf(w WebSockets) conf.WebSockets {
+	return conf.WebSockets{
+		Enable: conf.Switch(w.Enable), Ping: w.Ping, Protocols: w.Protocols, RequireProtocol: conf.Switch(w.RequireProtocol),
+		ValidateUTF: conf.Switch(w.ValidateUTF), PreserveFrames: conf.Switch(w.PreserveFrames), Deflate: conf.Switch(w.Deflate), Origins: w.Origins,
+	}
 }
 
 // checked is a copy of c with its defaults filled in; the error holds every

@@ -9,6 +9,15 @@ const (
 	Never     = -1 // for timeouts
 )
 
+// A Switch is true, false, or zero for what is set elsewhere or by default.
+type Switch int8
+
+// The values of a Switch.
+const (
+	On  Switch = 1
+	Off Switch = -1
+)
+
 // What HalfClose may hold.
 const (
 	HalfCloseEnd    = "end"
@@ -32,10 +41,12 @@ type Config struct {
 	Timeouts  Timeouts
 	HalfClose string
 	Log       Log
+
+	WebSockets WebSockets
 }
 
-// Route is one entry of `routes`. Its zero limits and timeouts mean the
-// server's.
+// Route is one entry of `routes`. What is zero in its limits, timeouts and
+// WebSockets is the server's.
 type Route struct {
 	Match      string
 	Methods    []string
@@ -51,6 +62,7 @@ type Route struct {
 	Limits     Limits
 	Timeouts   Timeouts
 	HalfClose  string
+	WebSockets WebSockets
 }
 
 // Redirect is one entry of `redirect`.
@@ -75,6 +87,10 @@ type Limits struct {
 	Body        int64
 	Queue       int64
 	SendBuffer  int64
+	WebSockets  int
+	MaxMessage  int64
+	MaxFrame    int64
+	MaxPacket   int64 // zero is whole messages
 }
 
 // Timeouts bound time: zero is the default, Never is no bound.
@@ -85,6 +101,19 @@ type Timeouts struct {
 	Write      time.Duration
 	Heartbeat  time.Duration
 	Drain      time.Duration
+}
+
+// WebSockets says what an action may make of a handshake. A list that is
+// empty and not nil is set: there are none.
+type WebSockets struct {
+	Enable          Switch
+	Ping            time.Duration
+	Protocols       []string // the best first
+	RequireProtocol Switch
+	ValidateUTF     Switch
+	PreserveFrames  Switch
+	Deflate         Switch
+	Origins         []string // patterns, as ws.OriginAllowed has them
 }
 
 // Log says where the access log goes.

@@ -6,10 +6,11 @@ import (
 	"github.com/leat-dev/leat/internal/json5"
 )
 
-// Fill gives every field that is zero its default from the table. Two kinds
+// Fill gives every field that is zero its default from the table. Three kinds
 // of fields stay zero: Timeouts.Request, whose default is 5 minutes for an
-// ordinary request and never for a stream; and what a route does not set for
-// itself, which is the server's.
+// ordinary request and never for a stream; Limits.MaxPacket and
+// WebSockets.Origins, which are none by default; and what a route does not set
+// for itself, which is the server's.
 func Fill(c *Config) {
 	c.scope().fill(inServer)
 	for i := range c.Routes {
@@ -41,6 +42,9 @@ func (s *scope) fill(in place) {
 func (w *row) value() any {
 	r := &reader{}
 	v := val{&json5.Node{Kind: json5.String, Text: w.def}, r, w.path}
+	if w.kind == toggle {
+		v.Node = &json5.Node{Kind: json5.Bool, Bool: w.def == "true"}
+	}
 	got := w.kind.read(v)
 	if got == nil {
 		panic(r.errs.Error()) // a mistake in the table, which a test finds

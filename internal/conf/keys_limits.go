@@ -29,7 +29,8 @@ var limitSection = section{
 			path: "limits.queue", in: inServer | inRoute, kind: size, def: "256KB", ioto: "none",
 			why:   "memory has to be bounded where a reader stops reading",
 			field: func(s *scope) any { return &s.limits.Queue },
-			doc:   "What may wait for one slow reader in the server's memory. Beyond it a stream waits, or gets `ErrSlowReader`.",
+			doc: "What may wait for one slow reader in the server's memory. Beyond it a stream waits, or gets `ErrSlowReader`, as a WebSocket does; " +
+				"when nothing waits, a message up to `limits.maxMessage` is always taken.",
 		},
 		{
 			path: "limits.sendBuffer", in: inServer | inRoute, kind: size, def: "64KB", ioto: "the kernel's, up to 4 MiB",
@@ -38,24 +39,28 @@ var limitSection = section{
 			doc:   "What may wait for one slow reader in the kernel.",
 		},
 		{
-			path: "limits.webSockets", in: inServer | inRoute, kind: count, def: "unlimited", ioto: "none; Appweb's is 25",
-			why: "as for `limits.connections`", state: later,
-			doc: "Simultaneous WebSockets. One more is answered 503 with `Retry-After`.",
+			path: "limits.webSockets", in: inServer | inRoute, kind: count, def: "unlimited",
+			field: func(s *scope) any { return &s.limits.WebSockets },
+			doc:   "Simultaneous WebSockets; a route that sets it counts its own. One more is answered 503 with `Retry-After`.",
 		},
 		{
-			path: "limits.maxMessage", in: inServer | inRoute, kind: size, def: "1MB", ioto: "MAXINT in its documents, 100K in its code",
-			why: "a message is held in memory whole, so its size has to be bounded", state: later,
-			doc: "The largest WebSocket message, in and out. A larger one closes with 1009.",
+			path: "limits.maxMessage", in: inServer | inRoute, kind: size, def: "1MB", ioto: "100K (its documents say MAXINT)",
+			why:   "a message is held in memory whole, so its size has to be bounded",
+			field: func(s *scope) any { return &s.limits.MaxMessage },
+			doc: "The largest WebSocket message, in and out, before it is compressed and after. " +
+				"One that comes in closes the WebSocket with 1009 as soon as it grows larger; one to be sent gets `ErrTooLarge`.",
 		},
 		{
-			path: "limits.maxFrame", in: inServer | inRoute, kind: size, def: "131072", ioto: "131072 in its documents, 100K in its code",
-			why: "what the documents state", state: later,
-			doc: "The largest WebSocket frame that is sent. What comes in has no such limit.",
+			path: "limits.maxFrame", in: inServer | inRoute, kind: frameSize, def: "131072", ioto: "100K (its documents say 131072)",
+			why:   "what the documents state",
+			field: func(s *scope) any { return &s.limits.MaxFrame },
+			doc:   "The largest WebSocket frame that is sent, 125 at least; a larger message goes as several. A frame that comes in is bounded by `limits.maxMessage` alone.",
 		},
 		{
-			path: "limits.maxPacket", in: inServer | inRoute, kind: size, def: "as `limits.maxMessage`", keep: true, ioto: "none; Appweb's is 8K",
-			why: "a program gets whole messages unless it asks for pieces", state: later,
-			doc: "The largest piece of a WebSocket message that a callback gets; the last is marked.",
+			path: "limits.maxPacket", in: inServer | inRoute, kind: size, def: "none", keep: true,
+			field: func(s *scope) any { return &s.limits.MaxPacket },
+			doc: "The largest piece of a WebSocket message that a callback gets: a larger message comes in pieces, of which the last is marked. " +
+				"Without the key, and with `'unlimited'`, it gets whole messages.",
 		},
 		{
 			path: "limits.upload", in: inServer | inRoute, kind: size, def: "20MB", state: later,
@@ -126,46 +131,6 @@ var timeoutSection = section{
 		{
 			path: "timeouts.tls", in: inServer, kind: duration, def: "30 secs", state: later,
 			doc: "How long a TLS handshake may take.",
-		},
-	},
-}
-
-var socketSection = section{
-	title: "WebSockets",
-	intro: "`limits.webSockets`, `limits.maxMessage`, `limits.maxFrame` and `limits.maxPacket` are for WebSockets too.",
-	rows: []row{
-		{
-			path: "webSockets.enable", in: inServer | inRoute, kind: flag, def: "true", state: later,
-			doc: "Whether an action may turn a request into a WebSocket.",
-		},
-		{
-			path: "webSockets.ping", in: inServer | inRoute, kind: duration, def: "never", state: later,
-			doc: "How often a ping keeps a WebSocket alive.",
-		},
-		{
-			path: "webSockets.protocol", in: inServer | inRoute, kind: texts, def: "chat", state: later,
-			doc: "The sub-protocol, or a list of them, best first.",
-		},
-		{
-			path: "webSockets.requireProtocol", in: inServer | inRoute, kind: flag, def: "false", state: later,
-			doc: "Whether a client has to offer one of these protocols.",
-		},
-		{
-			path: "webSockets.validateUTF", in: inServer | inRoute, kind: flag, def: "true", ioto: "`true` in its documents, `false` in its code",
-			why: "what the documents state", state: later,
-			doc: "Whether a text message has to be UTF-8, as RFC 6455 demands.",
-		},
-		{
-			path: "webSockets.preserveFrames", in: inServer | inRoute, kind: flag, def: "false", state: later,
-			doc: "Whether a callback gets each frame as it came, in place of whole messages.",
-		},
-		{
-			path: "webSockets.origins", in: inServer | inRoute, kind: texts, state: later,
-			doc: "The origins that may open a WebSocket beside the server's own.",
-		},
-		{
-			path: "webSockets.deflate", in: inServer | inRoute, kind: flag, def: "false", state: later,
-			doc: "Whether messages are compressed where the client can (RFC 7692).",
 		},
 	},
 }

@@ -242,6 +242,21 @@ var (
 		},
 	}
 
+	// toggle is flag for a Switch, which a route may turn either way.
+	toggle = &kind{
+		name:   flag.name,
+		schema: flag.schema,
+		read: func(v val) any {
+			switch flag.read(v) {
+			case true:
+				return On
+			case false:
+				return Off
+			}
+			return nil
+		},
+	}
+
 	// anything is for keys whose value Leat does not look into yet.
 	anything = &kind{
 		name:   "any value",

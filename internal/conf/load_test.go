@@ -51,10 +51,21 @@ func TestTheBlocksOfTheSourceDocumentsLoad(t *testing.T) {
 	}
 	block := []conf.Route{{
 		Match: "^/websock/{controller}$", Handler: "action", Action: "$1",
-		Timeouts: conf.Timeouts{Request: 2 * time.Hour, Inactivity: 5 * time.Minute},
+		Timeouts:   conf.Timeouts{Request: 2 * time.Hour, Inactivity: 5 * time.Minute},
+		WebSockets: conf.WebSockets{Enable: conf.On, Protocols: []string{"chat"}},
 	}}
 	if r := got["route-block.json5"].Routes; !reflect.DeepEqual(r, block) {
 		t.Errorf("route block: %+v", r)
+	}
+	directives := got["directives.json5"]
+	if l := directives.Limits; l != (conf.Limits{MaxMessage: conf.Unlimited, MaxFrame: 131072}) {
+		t.Errorf("directives: %+v", l)
+	}
+	if w := directives.WebSockets; !reflect.DeepEqual(w, conf.WebSockets{Ping: conf.Never, Protocols: []string{"chat"}, ValidateUTF: conf.On}) {
+		t.Errorf("directives: %+v", w)
+	}
+	if w := got["websockets.json5"].WebSockets; w.Ping != time.Minute {
+		t.Errorf("ping: %+v", w)
 	}
 }
 
@@ -70,15 +81,23 @@ func TestEveryKeyInEffectReachesTheConfig(t *testing.T) {
 		MIME:    map[string]string{".log": "text/plain"},
 		Headers: map[string]string{"X-Frame-Options": "DENY"}, DotFiles: true, HalfClose: "ignore",
 		Redirects: []conf.Redirect{{From: "/old", To: "/new", Status: 301}, {From: "http://", To: "https://"}},
-		Limits:    conf.Limits{Connections: 5000, Requests: 100, Header: 8192, Body: 1 << 20, Queue: -1, SendBuffer: 32768},
+		Limits:    conf.Limits{Connections: 5000, Requests: 100, Header: 8192, Body: 1 << 20, Queue: -1, SendBuffer: 32768, WebSockets: 1000, MaxMessage: 2 << 20, MaxFrame: 4096, MaxPacket: 8192},
 		Timeouts: conf.Timeouts{
 			Parse: 5 * time.Second, Inactivity: time.Minute, Request: -1, Write: 1500 * time.Millisecond, Heartbeat: -1, Drain: time.Hour,
+		},
+		WebSockets: conf.WebSockets{
+			Enable: conf.Off, Ping: 30 * time.Second, Protocols: []string{"chat", "better-chat"}, RequireProtocol: conf.On,
+			ValidateUTF: conf.Off, PreserveFrames: conf.On, Deflate: conf.Off, Origins: []string{"https://*.example.com", "http://localhost:*"},
 		},
 		Routes: []conf.Route{
 			{
 				Match: "/api/", Methods: []string{"GET", "PUT"}, Handler: "action", Action: "api", Trim: "/api",
 				Headers: map[string]string{"X-Api": "1"}, DotFiles: true, HalfClose: "end",
-				Limits: conf.Limits{Body: 10, Queue: 1024, SendBuffer: 2048}, Timeouts: conf.Timeouts{Request: -1, Inactivity: -1, Write: time.Second, Heartbeat: time.Minute},
+				Limits: conf.Limits{Body: 10, Queue: 1024, SendBuffer: 2048, WebSockets: -1, MaxMessage: -1, MaxFrame: 125, MaxPacket: -1}, Timeouts: conf.Timeouts{Request: -1, Inactivity: -1, Write: time.Second, Heartbeat: time.Minute},
+				WebSockets: conf.WebSockets{
+					Enable: conf.On, Ping: -1, Protocols: []string{}, RequireProtocol: conf.Off,
+					ValidateUTF: conf.On, PreserveFrames: conf.Off, Deflate: conf.On, Origins: []string{},
+				},
 			},
 			{Match: "/home", Redirect: "/"},
 			{
@@ -169,10 +188,13 @@ func TestFillGivesTheDefaultsOfTheTable(t *testing.T) {
 	conf.Fill(c)
 	want := &conf.Config{
 		Listen: []string{"http://127.0.0.1:4000"}, Documents: "site", Index: "mine.html", HalfClose: "end",
-		Limits:    conf.Limits{Connections: -1, Requests: 1000, Header: 10 << 10, Body: 100 << 10, Queue: -1, SendBuffer: 64 << 10},
+		Limits:    conf.Limits{Connections: -1, Requests: 1000, Header: 10 << 10, Body: 100 << 10, Queue: -1, SendBuffer: 64 << 10, WebSockets: -1, MaxMessage: 1 << 20, MaxFrame: 131072},
 		Timeouts:  conf.Timeouts{Parse: 10 * time.Second, Inactivity: 5 * time.Minute, Write: 30 * time.Second, Heartbeat: 25 * time.Second, Drain: 10 * time.Second},
 		Routes:    []conf.Route{{Match: "/", Methods: []string{"GET", "POST"}, Handler: "file"}},
 		Redirects: []conf.Redirect{{To: "/x", Status: 302}},
+		WebSockets: conf.WebSockets{
+			Enable: conf.On, Ping: -1, Protocols: []string{"chat"}, RequireProtocol: conf.Off, ValidateUTF: conf.On, PreserveFrames: conf.Off, Deflate: conf.On,
+		},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("\n got %+v\nwant %+v", c, want)
@@ -181,18 +203,18 @@ func TestFillGivesTheDefaultsOfTheTable(t *testing.T) {
 
 func TestNotesNameKeysWithoutEffect(t *testing.T) {
 	_, notes, err := conf.Parse([]byte(`{
-	limits: { fibers: 4, maxMessage: '1MB' },
+	limits: { fibers: 4, upload: '1MB' },
 	_limits: { nonsense: true },
-	routes: [{ stream: true, xsrf: false, role: 'public', webSockets: { ping: '1min' } }],
+	routes: [{ stream: true, xsrf: false, role: 'public', limits: { uploads: 7 } }],
 }`), "web.json5")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"web.json5:2:12: limits.fibers is not needed: ",
-		"web.json5:2:23: limits.maxMessage is not yet in effect",
+		"web.json5:2:23: limits.upload is not yet in effect",
 		"web.json5:4:13: routes[0].stream is not needed: ",
-		"web.json5:4:70: routes[0].webSockets.ping is not yet in effect",
+		"web.json5:4:66: routes[0].limits.uploads is not yet in effect",
 	}
 	if !slices.EqualFunc(notes, want, strings.HasPrefix) {
 		t.Errorf("%q", notes)
@@ -205,12 +227,15 @@ func TestAFileInIotosShapeIsToldTheDefaultsThatDiffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(notes, "\n")
-	for _, absent := range []string{"limits.connections", "listen", "maxMessage", "limits.requests"} {
+	for _, absent := range []string{"limits.connections", "listen", "limits.upload", "limits.webSockets", "limits.maxPacket", "limits.requests"} {
 		if strings.Contains(all, absent+" is not set") {
 			t.Errorf("%s is set, or no other than Ioto's, or not in effect:\n%s", absent, all)
 		}
 	}
 	if !strings.Contains(all, "web.json5: timeouts.parse is not set: it is 10 secs here, and 5 secs in Ioto") {
+		t.Error(all)
+	}
+	if !strings.Contains(all, "limits.maxMessage is not set: it is 1MB here, and 100K (its documents say MAXINT) in Ioto: a message is held") {
 		t.Error(all)
 	}
 	if _, notes, _ := conf.Parse([]byte(`{ listen: ':80' }`), "web.json5"); len(notes) > 0 {
@@ -235,9 +260,10 @@ func TestARouteThatNothingReachesIsNoted(t *testing.T) {
 
 func TestAConfigMadeByAProgramIsValidatedAsAFile(t *testing.T) {
 	err := conf.Validate(&conf.Config{
-		Listen: []string{"https://:443"}, Limits: conf.Limits{Queue: -5}, Timeouts: conf.Timeouts{Write: -time.Second, Drain: conf.Never},
-		Routes:    []conf.Route{{Match: "x"}, {Match: "/x", Handler: "cgi", Methods: []string{"A B"}}, {Match: "/x", Action: "{y}"}},
-		Redirects: []conf.Redirect{{From: "/a", To: "/b", Status: 200}},
+		Listen: []string{"https://:443"}, Limits: conf.Limits{Queue: -5, MaxFrame: 10}, Timeouts: conf.Timeouts{Write: -time.Second, Drain: conf.Never},
+		WebSockets: conf.WebSockets{Enable: conf.Off, Protocols: []string{"a b"}, Origins: []string{"*"}},
+		Routes:     []conf.Route{{Match: "x", WebSockets: conf.WebSockets{Origins: []string{"/"}}}, {Match: "/x", Handler: "cgi", Methods: []string{"A B"}}, {Match: "/x", Action: "{y}"}},
+		Redirects:  []conf.Redirect{{From: "/a", To: "/b", Status: 200}},
 	})
 	var list conf.Errors
 	if !errors.As(err, &list) {
@@ -247,7 +273,7 @@ func TestAConfigMadeByAProgramIsValidatedAsAFile(t *testing.T) {
 	for _, e := range list {
 		paths = append(paths, e.Path)
 	}
-	want := []string{"listen[0]", "limits.queue", "timeouts.write", "routes[0].match", "routes[1].methods[0]", "routes[1].handler", "routes[2].action", "redirect[0].status"}
+	want := []string{"listen[0]", "limits.queue", "limits.maxFrame", "timeouts.write", "webSockets.protocol[0]", "routes[0].match", "routes[0].webSockets.origins[0]", "routes[1].methods[0]", "routes[1].handler", "routes[2].action", "redirect[0].status"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("%q\n%v", paths, err)
 	}

@@ -67,7 +67,7 @@ func (w *row) schema() object {
 	schema["description"] = strings.TrimSpace(w.stateText() + " " + strings.ReplaceAll(w.doc, "`", ""))
 	switch {
 	case w.def == "" || w.keep:
-	case w.kind == flag:
+	case w.kind == flag || w.kind == toggle:
 		schema["default"] = w.def == "true"
 	default:
 		schema["default"] = w.def

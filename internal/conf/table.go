@@ -56,6 +56,7 @@ type scope struct {
 	redirect  *Redirect
 	limits    *Limits
 	timeouts  *Timeouts
+	sockets   *WebSockets
 	headers   *map[string]string
 	dotFiles  *bool
 	halfClose *string
@@ -63,14 +64,14 @@ type scope struct {
 
 func (c *Config) scope() *scope {
 	return &scope{
-		place: atTop | inServer, config: c, limits: &c.Limits, timeouts: &c.Timeouts,
+		place: atTop | inServer, config: c, limits: &c.Limits, timeouts: &c.Timeouts, sockets: &c.WebSockets,
 		headers: &c.Headers, dotFiles: &c.DotFiles, halfClose: &c.HalfClose,
 	}
 }
 
 func (r *Route) scope() *scope {
 	return &scope{
-		place: inRoute, route: r, limits: &r.Limits, timeouts: &r.Timeouts,
+		place: inRoute, route: r, limits: &r.Limits, timeouts: &r.Timeouts, sockets: &r.WebSockets,
 		headers: &r.Headers, dotFiles: &r.DotFiles, halfClose: &r.HalfClose,
 	}
 }

@@ -32,6 +32,8 @@ type Bounds struct {
 	Write      time.Duration
 	Heartbeat  time.Duration
 	IgnoreEOF  bool
+
+	Sockets *Sockets // of the WebSockets; never nil behind a configuration
 }
 
 // An Exchange is one request and its answer, from its first line to the line
