@@ -1,6 +1,8 @@
 package conf
 
 import (
+	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -135,3 +137,41 @@ var (
 		},
 	}
 )
+
+// agree looks at what the keys of WebSockets say together, in each route that
+// may have some: to demand one of no subprotocols is to refuse everybody.
+func (r *reader) agree(c *Config) {
+	if len(c.Routes) == 0 {
+		r.protocolToRequire("", c.WebSockets)
+	}
+	for i := range c.Routes {
+		if c.Routes[i].Handler != "action" {
+			continue
+		}
+		w := c.Routes[i].WebSockets
+		own := w.RequireProtocol != 0 || w.Protocols != nil
+		w.RequireProtocol = cmp.Or(w.RequireProtocol, c.WebSockets.RequireProtocol)
+		if w.Protocols == nil {
+			w.Protocols = c.WebSockets.Protocols
+		}
+		if own {
+			r.protocolToRequire(fmt.Sprintf("routes[%d].", i), w)
+		} else {
+			r.protocolToRequire("", w)
+		}
+	}
+}
+
+func (r *reader) protocolToRequire(prefix string, w WebSockets) {
+	if w.RequireProtocol != On || w.Protocols == nil || len(w.Protocols) > 0 {
+		return
+	}
+	path := prefix + "webSockets.requireProtocol"
+	if _, here := r.at[path]; !here && len(r.at) > 0 {
+		path = prefix + "webSockets.protocol"
+	}
+	if slices.ContainsFunc(r.errs, func(e *Error) bool { return e.Path == path }) {
+		return
+	}
+	r.report(r.at[path], path, "name one in webSockets.protocol, or write requireProtocol: false", "no handshake could succeed, for there is no subprotocol to offer")
+}

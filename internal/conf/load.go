@@ -63,7 +63,7 @@ func Parse(src []byte, name string) (*Config, []string, error) {
 }
 
 func parse(src []byte, name string, p paths) (*Config, []string, error) {
-	r := &reader{file: name, paths: p, set: map[string]bool{}, trees: map[place]*tree{}}
+	r := &reader{file: name, paths: p, set: map[string]bool{}, at: map[string]json5.Pos{}, trees: map[place]*tree{}}
 	if m := appwebSyntax.FindSubmatch(src); m != nil && (m[1] != nil || directiveKey(string(m[2])) != "") {
 		r.report(json5.Pos{Line: 1, Col: 1}, "", "docs/web-json5.md has the key in the place of each directive", "this is a configuration of Appweb")
 		return nil, nil, r.errs
@@ -79,6 +79,7 @@ func parse(src []byte, name string, p paths) (*Config, []string, error) {
 	if root != nil {
 		r.document(root, c)
 	}
+	r.agree(c)
 	if err := r.errs.sorted(); err != nil {
 		return nil, r.notes, err
 	}

@@ -296,3 +296,25 @@ func TestAListenersURLComesApart(t *testing.T) {
 		}
 	}
 }
+
+func TestToRequireASubprotocolOfNoneIsAMistake(t *testing.T) {
+	const want = "no handshake could succeed, for there is no subprotocol to offer; name one in webSockets.protocol, or write requireProtocol: false"
+	none := conf.WebSockets{Protocols: []string{}, RequireProtocol: conf.On}
+	for _, c := range []*conf.Config{
+		{WebSockets: none},
+		{WebSockets: none, Routes: []conf.Route{{Handler: "action"}, {Action: "x"}}},
+		{WebSockets: conf.WebSockets{Protocols: []string{}}, Routes: []conf.Route{{Handler: "action", WebSockets: conf.WebSockets{RequireProtocol: conf.On}}}},
+	} {
+		conf.Fill(c)
+		if err := conf.Validate(c); err == nil || !strings.HasSuffix(err.Error(), ": "+want) || strings.Count(err.Error(), want) != 1 {
+			t.Error(err)
+		}
+	}
+	named := &conf.Config{WebSockets: none, Routes: []conf.Route{{Handler: "action", WebSockets: conf.WebSockets{Protocols: []string{"chat"}}}, {}}}
+	if err := conf.Validate(named); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := conf.Parse([]byte(`{ web: { webSockets: { protocol: [], requireProtocol: true } } }`), "web.json5"); err == nil || err.Error() != "web.json5:1:38: webSockets.requireProtocol: "+want {
+		t.Error(err)
+	}
+}

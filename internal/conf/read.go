@@ -13,9 +13,10 @@ import (
 type reader struct {
 	file  string
 	paths paths
-	web   json5.Pos       // of the key `web`; Line 0 if the file has none
-	set   map[string]bool // paths of the server's keys that the file has
-	off   bool            // inside an object that says enable: false
+	web   json5.Pos            // of the key `web`; Line 0 if the file has none
+	set   map[string]bool      // paths of the server's keys that the file has
+	at    map[string]json5.Pos // of each key in effect, by its path in messages
+	off   bool                 // inside an object that says enable: false
 	trees map[place]*tree
 	errs  Errors
 	notes []string
@@ -148,6 +149,7 @@ func (r *reader) key(w *row, at json5.Pos, v val, s *scope) {
 	case unneeded:
 		r.note(at, v.path, "is not needed: %s", w.why)
 	case inEffect:
+		r.at[v.path] = at
 	}
 	switch w.kind.holds {
 	case inServer: // web

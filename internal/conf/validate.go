@@ -25,6 +25,7 @@ func Validate(c *Config) error {
 		one := c.Redirects[i]
 		one.finish(r.again(fmt.Sprintf("redirect[%d]", i), one.scope()))
 	}
+	r.agree(c)
 	return r.errs.sorted()
 }
 
