@@ -185,12 +185,23 @@ func (r *reader) Hangup(engine.Conn) {
 	}
 }
 
-// Writable has nothing to do: a stream that was refused a record has told its
+// Wrote has nothing to do: a stream that was refused a record has told its
 // sender.
-func (r *reader) Writable(engine.Conn) {}
+func (r *reader) Wrote(engine.Conn, int, int) {}
 
-// Alarm does what is due.
-func (r *reader) Alarm(engine.Conn) { (*Stream)(r).alarm() }
+// Ahead has nothing to do: no record is urgent.
+func (r *reader) Ahead(_ engine.Conn, dst []byte) []byte { return dst }
+
+// Alarm has what is due done as a callback, since the function of Every may
+// block. However long that takes, one call waits behind it.
+func (r *reader) Alarm(c engine.Conn) {
+	if s := (*Stream)(r); !s.rung.Swap(true) {
+		c.Call(func(engine.Conn) {
+			s.rung.Store(false)
+			s.alarm()
+		})
+	}
+}
 
 // Closed is the end.
 func (r *reader) Closed(_ engine.Conn, reason error) {

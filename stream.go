@@ -55,6 +55,7 @@ type Stream struct {
 
 	active atomic.Int64 // when a byte last went either way, as ticks
 	sent   atomic.Int64 // when one last went out, as ticks
+	rung   atomic.Bool  // the connection's alarm has rung, and alarm is about to run
 
 	mu      sync.Mutex
 	unbind  func() bool   // from the request's context; nil after a hand-over

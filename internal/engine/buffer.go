@@ -9,12 +9,21 @@ const (
 	bufferMost = 64 << 10
 )
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); return &b }}
+type buffer struct{ b []byte }
 
-func getBuffer() []byte { return (*buffers.Get().(*[]byte))[:0] }
+var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, bufferSize)} }}
 
-func putBuffer(b []byte) {
-	if cap(b) >= bufferSize && cap(b) <= bufferMost {
-		buffers.Put(&b)
+func getBuffer() *buffer { return buffers.Get().(*buffer) }
+
+// putBuffer takes a buffer back that nobody reads any more. It may be nil.
+func putBuffer(b *buffer) {
+	if b != nil && cap(b.b) >= bufferSize && cap(b.b) <= bufferMost {
+		b.b = b.b[:0]
+		buffers.Put(b)
 	}
 }
+
+// bulkSize is what is read at once of a peer that sends much.
+const bulkSize = 64 << 10
+
+var bulks = sync.Pool{New: func() any { return new([bulkSize]byte) }}

@@ -19,7 +19,7 @@ var (
 	ErrClosed = errors.New("leat: closed")
 	// ErrFull: the bytes do not fit into what the budget leaves.
 	ErrFull = errors.New("leat: the queue is full")
-	// ErrTooLarge: the bytes are more than the whole budget, so that no
+	// ErrTooLarge: the bytes are more than is ever taken at once, so that no
 	// waiting helps.
 	ErrTooLarge = errors.New("leat: larger than the whole queue")
 	// ErrStalled: the peer took no byte for Options.Stall.
@@ -51,26 +51,41 @@ type Link interface {
 
 // Options bound one connection.
 type Options struct {
-	Budget int           // bytes that may wait, those being written included
-	Stall  time.Duration // how long the peer may take no byte; 0: for ever
+	// Budget is how many bytes may wait, those being written included. The
+	// buffers that hold them may be twice as large.
+	Budget int
+	// Most is what one Send may have above Budget while no other such one
+	// waits; 0: none is above Budget.
+	Most int
+	// Stall is how long the peer may take no byte; 0: for ever.
+	Stall time.Duration
+	// Unit answers the length of the unit that b begins with, as a WebSocket
+	// frame. Each Send is of whole units then, and what Ahead gives goes
+	// between two of them. Nil: it goes where the writing of all that waited
+	// at some time has ended.
+	Unit func(b []byte) int
 }
 
-// A Handler is called back by its connection. Data, Writable, Alarm and Closed
-// never overlap for one connection, and may block: others go on. A panic ends
-// the connection with a *PanicError.
+// A Handler is called back by its connection. Data, what Conn.Call is given,
+// and Closed never overlap for one connection, and may block: others go on.
+// Hangup, Wrote, Alarm and Ahead come at once, also while another call is
+// running, and must not block. A panic ends the connection with a *PanicError.
 type Handler interface {
 	// Data gives bytes that the peer sent, valid during the call.
 	Data(c Conn, b []byte)
-	// Hangup says that the peer has ended its half of the connection. It comes
-	// at once, also while another call is running, and must not block.
+	// Hangup says that the peer has ended its half of the connection.
 	Hangup(c Conn)
-	// Writable says, after a Send that was refused with ErrFull, that the
-	// queue is empty again.
-	Writable(c Conn)
+	// Wrote says, after a write, that the link has taken n bytes of what Send
+	// was given, and that left bytes wait still.
+	Wrote(c Conn, n, left int)
 	// Alarm says that the time of SetAlarm has come.
 	Alarm(c Conn)
-	// Closed is the last call and comes exactly once. Nothing more is written,
-	// and a link that is not read is not used any more.
+	// Ahead appends to dst, after an Urge, what goes out ahead of all units
+	// whose writing has not begun. It must not call c.
+	Ahead(c Conn, dst []byte) []byte
+	// Closed is the last call and comes exactly once; none of the others is
+	// still running. Nothing more is written, and a link that is not read is
+	// not used any more.
 	// The error is the reason given to End or Abort, or what went wrong.
 	Closed(c Conn, reason error)
 }
@@ -80,15 +95,35 @@ type Handler interface {
 type Conn interface {
 	// Send takes all of b or nothing, and copies it. What one callback sends
 	// leaves in one write, unless the callback takes its time.
+	//
+	// A b larger than Options.Budget, up to Most, is taken while no other such
+	// one waits in any part. It does not count against Budget for what comes
+	// behind it. When nothing waits, as much as the larger of the two is
+	// always taken.
 	Send(b []byte) error
+	// Room answers how many bytes Budget has left; 0 after the end.
+	Room() int
+	// Fits says whether a Send of n bytes would be taken now.
+	Fits(n int) bool
+	// Call has fn called as a callback: in the order of the calls, alone, and
+	// not once the end has begun. Who calls bounds how many wait.
+	Call(fn func(Conn))
+	// Urge has Ahead called once at the next boundary between two units. While
+	// nothing waits that is at once, or with what the callback sends that is
+	// running. What Ahead gives counts against no budget.
+	Urge()
+	// Flush writes what a callback has sent without waiting for its return.
+	Flush()
 	// SetAlarm asks for one call of Alarm at t, in place of the one before. A
-	// zero time asks for none.
+	// zero time asks for none. It works until Closed, so that an end can be
+	// given up by Abort.
 	SetAlarm(t time.Time)
 	// End sends what waits and then last (which no budget refuses), ends this
 	// half of the connection, and closes it when the peer has closed too or
 	// after a bounded time. Later calls of Send are refused.
 	End(last []byte, reason error)
-	// Abort closes at once; what waits is lost.
+	// Abort closes at once; what waits is lost. After an End it cuts that
+	// short, and its reason holds where End gave none.
 	Abort(reason error)
 }
 

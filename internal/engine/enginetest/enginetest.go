@@ -52,15 +52,16 @@ func Test(t *testing.T, e engine.Engine) {
 
 // A peer is the other end of a connection, and its handler.
 type peer struct {
-	t        *testing.T
-	far      *net.TCPConn
-	conn     engine.Conn
-	data     func(engine.Conn, []byte)
-	hangup   func(engine.Conn)
-	writable func(engine.Conn)
-	alarm    func(engine.Conn)
-	closed   chan error
-	closes   atomic.Int32
+	t      *testing.T
+	far    *net.TCPConn
+	conn   engine.Conn
+	data   func(engine.Conn, []byte)
+	hangup func(engine.Conn)
+	wrote  func(c engine.Conn, n, left int)
+	alarm  func(engine.Conn)
+	ahead  func(dst []byte) []byte
+	closed chan error
+	closes atomic.Int32
 }
 
 func (p *peer) Data(c engine.Conn, b []byte) {
@@ -75,10 +76,17 @@ func (p *peer) Hangup(c engine.Conn) {
 	}
 }
 
-func (p *peer) Writable(c engine.Conn) {
-	if p.writable != nil {
-		p.writable(c)
+func (p *peer) Wrote(c engine.Conn, n, left int) {
+	if p.wrote != nil {
+		p.wrote(c, n, left)
 	}
+}
+
+func (p *peer) Ahead(_ engine.Conn, dst []byte) []byte {
+	if p.ahead != nil {
+		return p.ahead(dst)
+	}
+	return dst
 }
 
 func (p *peer) Alarm(c engine.Conn) {
@@ -222,15 +230,14 @@ func onePass(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	link := &counter{TCPConn: near}
 	done := make(chan struct{})
-	p := &peer{alarm: func(c engine.Conn) {
+	p := new(peer).over(t, e, link, far, engine.Options{})
+	p.conn.Call(func(c engine.Conn) {
 		for range 10 {
 			_ = c.Send([]byte("x")) // the read below sees whether it was taken
 		}
 		close(done)
-	}}
-	p.over(t, e, link, far, engine.Options{})
-	p.conn.SetAlarm(time.Now())
-	await(t, "Alarm", done)
+	})
+	await(t, "the call", done)
 	p.read(10)
 	// One that the scheduler kept away for longer than a pass may take two.
 	if n := link.writes.Load(); n > 2 {
@@ -240,23 +247,26 @@ func onePass(t *testing.T, e engine.Engine) {
 
 func slowCallback(t *testing.T, e engine.Engine) {
 	arrived := make(chan struct{})
-	p := &peer{alarm: func(c engine.Conn) {
+	p := new(peer).adopt(t, e, engine.Options{})
+	p.conn.Call(func(c engine.Conn) {
 		_ = c.Send([]byte("now")) // the read below sees whether it was taken
 		<-arrived
-	}}
-	p.adopt(t, e, engine.Options{})
-	p.conn.SetAlarm(time.Now())
+	})
 	p.read(3)
 	close(arrived)
 }
 
 func budget(t *testing.T, e engine.Engine) {
 	const size = 64 << 10
-	writable := make(chan struct{}, 1)
-	p := &peer{writable: func(engine.Conn) {
-		select {
-		case writable <- struct{}{}:
-		default:
+	written := make(chan struct{}, 1)
+	var taken atomic.Int64
+	p := &peer{wrote: func(_ engine.Conn, n, left int) {
+		taken.Add(int64(n))
+		if left == 0 {
+			select {
+			case written <- struct{}{}:
+			default:
+			}
 		}
 	}}
 	near, far := connect(t)
@@ -281,7 +291,9 @@ func budget(t *testing.T, e engine.Engine) {
 		}
 	}
 	p.read(sent) // all that was taken, and nothing of what was refused
-	await(t, "Writable", writable)
+	for taken.Load() != int64(sent) {
+		await(t, "Wrote with nothing left", written)
+	}
 	p.send([]byte("!"))
 	if got := p.read(1); got[0] != '!' {
 		t.Errorf("got %q", got)
@@ -331,16 +343,13 @@ func slowReader(t *testing.T, e engine.Engine) {
 
 func hangup(t *testing.T, e engine.Engine) {
 	hung, running, leave := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	p := &peer{
-		alarm: func(engine.Conn) {
-			close(running)
-			<-leave
-		},
-		hangup: func(engine.Conn) { close(hung) },
-	}
+	p := &peer{hangup: func(engine.Conn) { close(hung) }}
 	p.adopt(t, e, engine.Options{})
-	p.conn.SetAlarm(time.Now())
-	await(t, "Alarm", running)
+	p.conn.Call(func(engine.Conn) {
+		close(running)
+		<-leave
+	})
+	await(t, "the call", running)
 	_ = p.far.CloseWrite() // a TCP connection can
 	await(t, "Hangup", hung)
 	close(leave)
@@ -449,16 +458,16 @@ func overlap(t *testing.T, e engine.Engine) {
 		calls.Add(1)
 		inside.Add(-1)
 	}
-	p := &peer{alarm: busy, data: func(c engine.Conn, _ []byte) {
+	p := &peer{data: func(c engine.Conn, _ []byte) {
 		busy(c)
-		c.SetAlarm(time.Now())
+		c.Call(busy)
 	}}
 	p.adopt(t, e, engine.Options{})
 	for range 200 {
 		if _, err := p.far.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		p.conn.SetAlarm(time.Now())
+		p.conn.Call(busy)
 	}
 	_ = p.far.Close()
 	p.conn.Abort(nil)
@@ -470,9 +479,8 @@ func overlap(t *testing.T, e engine.Engine) {
 
 func panics(t *testing.T, e engine.Engine) {
 	other := new(peer).adopt(t, e, engine.Options{})
-	p := &peer{alarm: func(engine.Conn) { panic("oh") }}
-	p.adopt(t, e, engine.Options{})
-	p.conn.SetAlarm(time.Now())
+	p := new(peer).adopt(t, e, engine.Options{})
+	p.conn.Call(func(engine.Conn) { panic("oh") })
 	var panicked *engine.PanicError
 	if err := p.reason(); !errors.As(err, &panicked) || panicked.Value != "oh" || len(panicked.Stack) == 0 {
 		t.Errorf("reason: %#v", err)
@@ -482,9 +490,8 @@ func panics(t *testing.T, e engine.Engine) {
 }
 
 func goexit(t *testing.T, e engine.Engine) {
-	p := &peer{alarm: func(engine.Conn) { runtime.Goexit() }}
-	p.adopt(t, e, engine.Options{})
-	p.conn.SetAlarm(time.Now())
+	p := new(peer).adopt(t, e, engine.Options{})
+	p.conn.Call(func(engine.Conn) { runtime.Goexit() })
 	var panicked *engine.PanicError
 	if err := p.reason(); !errors.As(err, &panicked) {
 		t.Errorf("ended with %v", err)

@@ -1,0 +1,126 @@
+package engine
+
+import "time"
+
+// passTime is how long what a callback sends may wait for more from the same
+// callback.
+const passTime = time.Millisecond
+
+// Send queues b; see Conn.
+func (c *goConn) Send(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed || c.ending:
+		return ErrClosed
+	case len(b) > max(c.o.Budget, c.o.Most):
+		return ErrTooLarge
+	case !c.fits(len(b)):
+		return ErrFull
+	case len(b) == 0:
+		return nil
+	}
+	if len(b) > c.o.Budget {
+		c.big, c.before = len(b), c.waiting
+	}
+	c.waiting += len(b)
+	c.enqueue(b)
+	c.wake()
+	return nil
+}
+
+// Room answers what the budget has left; see Conn.
+func (c *goConn) Room() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.ending {
+		return 0
+	}
+	return c.room()
+}
+
+// Fits says whether n bytes would be taken; see Conn.
+func (c *goConn) Fits(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && !c.ending && c.fits(n)
+}
+
+// room and fits are called with mu held, as all that follows but Flush and Urge.
+func (c *goConn) room() int { return c.o.Budget - (c.waiting - c.big) }
+
+func (c *goConn) fits(n int) bool {
+	if n > c.o.Budget {
+		return n <= c.o.Most && c.big == 0
+	}
+	return n <= c.room()
+}
+
+func (c *goConn) enqueue(b []byte) {
+	if c.queue == nil {
+		c.queue = getBuffer()
+	}
+	c.queue.b = append(c.queue.b, b...)
+}
+
+// wake sees to it that somebody writes.
+func (c *goConn) wake() {
+	switch {
+	case c.writing:
+	case !c.pass:
+		c.writing = true
+		go c.write()
+	case c.promise == nil:
+		c.promise, c.promised = time.AfterFunc(passTime, c.startWrite), true
+	case !c.promised:
+		c.promise.Reset(passTime)
+		c.promised = true
+	}
+}
+
+// claim answers whether the caller must write, who is then the only one.
+func (c *goConn) claim() bool {
+	c.breakPromise()
+	if c.writing || c.queue == nil && !c.urged || c.closed {
+		return false
+	}
+	c.writing = true
+	return true
+}
+
+func (c *goConn) breakPromise() {
+	if c.promised {
+		c.promise.Stop()
+		c.promised = false
+	}
+}
+
+// take notes that the link has taken n bytes, and answers how many of them
+// were sent, which the last bytes of an end were not.
+func (c *goConn) take(n int) int {
+	n = min(n, c.waiting)
+	c.waiting -= n
+	ahead := min(n, c.before)
+	c.before -= ahead
+	c.big -= min(n-ahead, c.big)
+	return n
+}
+
+// Urge has Ahead called; see Conn.
+func (c *goConn) Urge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.urged = true
+		c.wake()
+	}
+}
+
+// Flush writes what a callback has sent; see Conn.
+func (c *goConn) Flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.claim() {
+		go c.write()
+	}
+}

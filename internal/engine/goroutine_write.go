@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// writeSize is the most that one write hands to the link, so that a slow peer
+// shows its progress and what is urgent has its turn.
+const writeSize = 64 << 10
+
+// startWrite writes unless somebody does.
+func (c *goConn) startWrite() {
+	c.mu.Lock()
+	must := c.claim()
+	c.mu.Unlock()
+	if must {
+		c.write()
+	}
+}
+
+// write writes until nothing waits. The caller has set writing.
+func (c *goConn) write() {
+	for {
+		c.mu.Lock()
+		if c.closed || c.queue == nil && !c.urged {
+			c.rest()
+			return
+		}
+		out := c.queue
+		c.queue = nil
+		c.mu.Unlock()
+		var b []byte
+		if out != nil {
+			b = out.b
+		}
+		if err := c.put(b); err != nil { // the link may still read the buffer
+			c.Abort(err)
+			continue
+		}
+		putBuffer(out)
+	}
+}
+
+// rest does what follows when the writer has nothing to do. It is called with
+// mu held and releases it.
+func (c *goConn) rest() {
+	c.writing = false
+	switch {
+	case c.closed:
+		last := !c.aborting
+		c.mu.Unlock()
+		if last { // the link is not used any more
+			c.tell()
+		}
+	case c.ending:
+		c.closed = true // nobody ends it once more
+		c.mu.Unlock()
+		c.halfClose()
+		c.tell()
+	default:
+		c.mu.Unlock()
+	}
+}
+
+// put writes a batch of whole units in slices. What is urgent goes ahead of the
+// first unit that is not begun, in one write with what follows.
+func (c *goConn) put(out []byte) error {
+	at, edge := 0, 0 // what is written; a boundary, not above the next one
+	for {
+		next := out[at:min(at+writeSize, len(out))]
+		var ahead *buffer
+		if c.urgent() {
+			for edge < at {
+				edge += c.unit(out[edge:])
+			}
+			if edge == at {
+				ahead = c.ahead()
+				next = next[:min(len(next), max(0, writeSize-len(ahead.b)))]
+			} else {
+				next = next[:min(len(next), edge-at)]
+			}
+		}
+		b, lead := next, 0
+		if ahead != nil {
+			lead = len(ahead.b)
+			ahead.b = append(ahead.b, next...)
+			b = ahead.b
+		}
+		if err := c.hand(b, lead); err != nil { // as in write
+			return err
+		}
+		putBuffer(ahead)
+		if at += len(next); at == len(out) {
+			return nil
+		}
+	}
+}
+
+// urgent says whether an Ahead is owed.
+func (c *goConn) urgent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.urged && !c.closed
+}
+
+// ahead collects what is urgent.
+func (c *goConn) ahead() *buffer {
+	c.mu.Lock()
+	c.urged = false // before the call: one more may come meanwhile
+	c.mu.Unlock()
+	b := getBuffer()
+	c.guard(func() { b.b = c.h.Ahead(c, b.b) })
+	return b
+}
+
+// unit is the length of the unit that b begins with.
+func (c *goConn) unit(b []byte) int {
+	if c.o.Unit != nil {
+		if n := c.o.Unit(b); n > 0 && n < len(b) {
+			return n
+		}
+	}
+	return len(b)
+}
+
+// hand writes all of b, as long as the peer takes some of it. The first lead
+// bytes were not sent by Send.
+func (c *goConn) hand(b []byte, lead int) error {
+	for len(b) > 0 {
+		if c.o.Stall > 0 {
+			if err := c.link.SetWriteDeadline(time.Now().Add(c.o.Stall)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				return gone(err)
+			}
+		}
+		n, err := c.link.Write(b[:min(len(b), writeSize)])
+		b = b[n:]
+		c.wrote(max(0, n-lead))
+		lead = max(0, lead-n)
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return gone(err)
+		case n == 0:
+			return ErrStalled
+		}
+	}
+	return nil
+}
+
+// wrote notes and says that the link has taken n bytes of the queue.
+func (c *goConn) wrote(n int) {
+	c.mu.Lock()
+	n = c.take(n)
+	left := c.waiting
+	c.mu.Unlock()
+	if n > 0 {
+		c.guard(func() { c.h.Wrote(c, n, left) })
+	}
+}
