@@ -110,7 +110,7 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 	if err != nil {
 		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
 	}
-	s.limitKernel(conn)
+	limitKernel(conn, s.srv.bounds(s.x).SendBuffer, s.o.Write)
 	s.mu.Lock()
 	s.chunked = s.request.ProtoAtLeast(1, 1)
 	s.mu.Unlock()
@@ -203,6 +203,9 @@ func (r *reader) Alarm(c engine.Conn) {
 	}
 }
 
+// Ending has nothing to do: nobody waits.
+func (r *reader) Ending(engine.Conn, error) {}
+
 // Closed is the end.
 func (r *reader) Closed(_ engine.Conn, reason error) {
 	s := (*Stream)(r)
@@ -274,26 +277,26 @@ func (l *responseLink) Close() error {
 	return l.setDeadline(time.Now())
 }
 
-// sendBuffer is limits.sendBuffer, of the route where there is one.
-func (s *Stream) sendBuffer() int64 {
-	if s.x != nil {
-		return s.x.Bounds.SendBuffer
+// bounds are those of the request's route where there is one, else the server's.
+func (s *Server) bounds(x *serve.Exchange) *serve.Bounds {
+	if x != nil {
+		return &x.Bounds
 	}
-	return s.srv.options.Bounds.SendBuffer
+	return &s.options.Bounds
 }
 
 // limitKernel bounds what the kernel keeps for the reader, and for how long.
-func (s *Stream) limitKernel(c net.Conn) {
+func limitKernel(c net.Conn, sendBuffer int64, write time.Duration) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
 		return
 	}
 	// What the system does not offer is not a reason to refuse the reader.
-	if n := s.sendBuffer(); n > 0 {
-		_ = serve.LimitSendBuffer(sc, int(n))
+	if sendBuffer > 0 {
+		_ = serve.LimitSendBuffer(sc, int(sendBuffer))
 	}
-	if s.o.Write > 0 {
-		_ = serve.LimitSilence(sc, s.o.Write)
+	if write > 0 {
+		_ = serve.LimitSilence(sc, write)
 	}
 }
 

@@ -130,7 +130,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	if ours && r.ProtoMajor == 1 {
 		x.Conn().IgnoreEOF(s.ignoresEOF())
 		x.Conn().Stall(s.o.Write)
-		s.limitKernel(x.Conn())
+		limitKernel(x.Conn(), x.Bounds.SendBuffer, s.o.Write)
 	}
 	_ = s.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
 

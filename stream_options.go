@@ -50,10 +50,7 @@ const (
 // streamOptions resolves o, which may be nil, for a stream of this server: by
 // its route, where a Leat server leads the request.
 func (s *Server) streamOptions(o *StreamOptions, x *serve.Exchange) StreamOptions {
-	b := s.options.Bounds
-	if x != nil {
-		b = x.Bounds
-	}
+	b := s.bounds(x)
 	if o == nil {
 		o = &StreamOptions{}
 	}
@@ -67,7 +64,7 @@ func (s *Server) streamOptions(o *StreamOptions, x *serve.Exchange) StreamOption
 	r.Request = positive(r.Request)
 	r.Queue = first(o.Queue, b.Queue)
 	if r.Queue <= 0 {
-		r.Queue = unboundedQueue
+		r.Queue = unbounded
 	}
 	if r.HalfClose == "" {
 		r.HalfClose = HalfCloseEnd
@@ -78,6 +75,5 @@ func (s *Server) streamOptions(o *StreamOptions, x *serve.Exchange) StreamOption
 	return r
 }
 
-// unboundedQueue is what `limits.queue: 'unlimited'` comes to: no queue is
-// without a bound.
-const unboundedQueue = 1 << 30
+// unbounded is what a size without a bound comes to: nothing is without one.
+const unbounded = 1 << 30

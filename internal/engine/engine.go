@@ -68,7 +68,7 @@ type Options struct {
 
 // A Handler is called back by its connection. Data, what Conn.Call is given,
 // and Closed never overlap for one connection, and may block: others go on.
-// Hangup, Wrote, Alarm and Ahead come at once, also while another call is
+// Hangup, Wrote, Alarm, Ahead and Ending come at once, also while another call is
 // running, and must not block. A panic ends the connection with a *PanicError.
 type Handler interface {
 	// Data gives bytes that the peer sent, valid during the call.
@@ -83,6 +83,10 @@ type Handler interface {
 	// Ahead appends to dst, after an Urge, what goes out ahead of all units
 	// whose writing has not begun. It must not call c.
 	Ahead(c Conn, dst []byte) []byte
+	// Ending says that the end has begun, by End, Abort or of itself: nothing
+	// is taken any more. It comes once, before Closed, and at once, also while
+	// another call is running that may be waiting for it.
+	Ending(c Conn, reason error)
 	// Closed is the last call and comes exactly once; none of the others is
 	// still running. Nothing more is written, and a link that is not read is
 	// not used any more.

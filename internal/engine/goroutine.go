@@ -54,11 +54,12 @@ type goConn struct {
 
 	ending    bool
 	closed    bool
-	aborting  bool  // Abort is closing the link
-	told      bool  // Closed has been called, or is about to be
-	reading   bool  // the reader is at work
-	lingering bool  // the read deadline is the end's
-	reason    error // of the end
+	aborting  bool      // Abort is closing the link
+	announced sync.Once // Ending
+	told      bool      // Closed has been called, or is about to be
+	reading   bool      // the reader is at work
+	lingering bool      // the read deadline is the end's
+	reason    error     // of the end
 	alarm     *time.Timer
 }
 

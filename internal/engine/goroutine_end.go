@@ -8,8 +8,8 @@ import (
 // End begins an orderly end; see Conn.
 func (c *goConn) End(last []byte, reason error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.closed || c.ending {
+		c.mu.Unlock()
 		return
 	}
 	c.finish(reason)
@@ -21,6 +21,13 @@ func (c *goConn) End(last []byte, reason error) {
 		c.writing = true
 		go c.write()
 	}
+	c.mu.Unlock()
+	c.announce(reason)
+}
+
+// announce calls Ending once; who calls it again waits until that has returned.
+func (c *goConn) announce(reason error) {
+	c.announced.Do(func() { c.h.Ending(c, reason) })
 }
 
 // Abort closes at once; see Conn.
@@ -37,6 +44,7 @@ func (c *goConn) Abort(reason error) {
 	}
 	c.closed, c.aborting = true, true
 	c.mu.Unlock()
+	c.announce(reason)
 	_ = c.link.Close() // the connection has failed; its close can say nothing new
 	c.mu.Lock()
 	c.aborting = false
@@ -90,6 +98,7 @@ func (c *goConn) tell() {
 		_ = c.link.Close() // closing twice does no harm; leaving it open would
 	}
 	go func() {
+		c.announce(reason)
 		c.calls.Lock()
 		defer c.calls.Unlock()
 		c.lastSignal()

@@ -43,6 +43,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"a callback that ends its goroutine ends as a panic":  goexit,
 		"bytes that a failed write may still read are left":   failedWrite,
 		"what was read before comes first":                    pending,
+		"the beginning of the end is told at once":            ending,
 		"whatever races, closed comes once":                   races,
 		"nothing is left of connections that ended":           leaves,
 	} {
@@ -60,8 +61,11 @@ type peer struct {
 	wrote  func(c engine.Conn, n, left int)
 	alarm  func(engine.Conn)
 	ahead  func(dst []byte) []byte
+	ending func(error)
 	closed chan error
 	closes atomic.Int32
+
+	endings atomic.Int32
 }
 
 func (p *peer) Data(c engine.Conn, b []byte) {
@@ -92,6 +96,13 @@ func (p *peer) Ahead(_ engine.Conn, dst []byte) []byte {
 func (p *peer) Alarm(c engine.Conn) {
 	if p.alarm != nil {
 		p.alarm(c)
+	}
+}
+
+func (p *peer) Ending(_ engine.Conn, reason error) {
+	p.endings.Add(1)
+	if p.ending != nil {
+		p.ending(reason)
 	}
 }
 
@@ -580,5 +591,39 @@ func leaves(t *testing.T, e engine.Engine) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}
+	}
+}
+
+// ending: a callback that waits for the end of its connection gets to know it,
+// and Closed comes behind both.
+func ending(t *testing.T, e engine.Engine) {
+	for name, begin := range map[string]func(p *peer){
+		"End":   func(p *peer) { p.conn.End([]byte("last"), engine.ErrGone) },
+		"Abort": func(p *peer) { p.conn.Abort(engine.ErrGone) },
+		"reset": func(p *peer) {
+			_ = p.far.SetLinger(0)
+			_ = p.far.Close()
+			for p.conn.Send(make([]byte, 1)) == nil { // until it is noticed
+				runtime.Gosched()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waits, told := make(chan struct{}), make(chan struct{})
+			p := &peer{
+				data:   func(engine.Conn, []byte) { close(waits); <-told },
+				ending: func(error) { close(told) },
+			}
+			p.adopt(t, e, engine.Options{Budget: 1 << 20})
+			p.send([]byte("x"))
+			<-waits
+			begin(p)
+			if err := p.reason(); !errors.Is(err, engine.ErrGone) {
+				t.Errorf("the reason is %v", err)
+			}
+			if n := p.endings.Load(); n != 1 {
+				t.Errorf("told %d times", n)
+			}
+		})
 	}
 }
