@@ -336,6 +336,13 @@ type Stats struct {
 	Records      int64            // sent on streams
 	SlowRecords  int64            // refused for limits.queue
 	StreamsEnded map[string]int64 // by reason: "done", "reader gone", "timeouts.write", …
+
+	Sockets        int64            // open now
+	SocketsRefused int64            // handshakes that were refused
+	MessagesIn     int64            // received by sockets
+	MessagesOut    int64            // sent by sockets
+	SlowMessages   int64            // refused for limits.queue
+	SocketsEnded   map[string]int64 // by reason, as StreamsEnded
 }
 
 // Stats answers the counts as they stand.
@@ -344,7 +351,9 @@ func (s *Server) Stats() Stats {
 	return Stats{
 		Connections: c.Connections.Load(), Refused: c.Refused.Load(), BadRequests: c.BadRequests.Load(), Requests: c.Requests.Load(),
 		Panics: c.Panics.Load(), Streams: c.Streams.Load(), Records: c.Records.Load(),
-		SlowRecords: c.SlowRecords.Load(), StreamsEnded: c.Ended(),
+		SlowRecords: c.SlowRecords.Load(), StreamsEnded: c.StreamsEnded.ByName(),
+		Sockets: c.Sockets.Load(), SocketsRefused: c.SocketsRefused.Load(), MessagesIn: c.MessagesIn.Load(),
+		MessagesOut: c.MessagesOut.Load(), SlowMessages: c.SlowMessages.Load(), SocketsEnded: c.SocketsEnded.ByName(),
 	}
 }
 

@@ -14,10 +14,17 @@ type Counters struct {
 	Streams      atomic.Int64 // open now
 	Records      atomic.Int64 // sent by streams
 	SlowRecords  atomic.Int64 // refused because a reader's queue was full
-	StreamsEnded [reasons]atomic.Int64
+	StreamsEnded Ends
+
+	Sockets        atomic.Int64 // open now
+	SocketsRefused atomic.Int64 // handshakes that were not answered 101
+	MessagesIn     atomic.Int64 // that came whole
+	MessagesOut    atomic.Int64 // that were queued whole
+	SlowMessages   atomic.Int64 // refused because a peer's queue was full
+	SocketsEnded   Ends
 }
 
-// A Reason says why a stream, or a response that was flushed, ended.
+// A Reason says why a stream, a response that was flushed, or a socket ended.
 type Reason int
 
 // The reasons, in the order of their names.
@@ -31,6 +38,9 @@ const (
 	Shutdown
 	Panic
 	Failed
+	NoPong
+	TooBig
+	Protocol
 	reasons
 )
 
@@ -44,16 +54,22 @@ var names = [reasons]string{
 	Shutdown:          "shutdown",
 	Panic:             "panic",
 	Failed:            "failed",
+	NoPong:            "webSockets.ping",
+	TooBig:            "limits.maxMessage",
+	Protocol:          "protocol",
 }
 
 // String is the reason's name, as the log and the counters show it.
 func (r Reason) String() string { return names[r] }
 
-// Ended answers the ends counted so far, by the names of their reasons.
-func (c *Counters) Ended() map[string]int64 {
+// Ends counts ends by their reasons.
+type Ends [reasons]atomic.Int64
+
+// ByName answers the ends counted so far, by the names of their reasons.
+func (e *Ends) ByName() map[string]int64 {
 	ended := map[string]int64{}
 	for r, name := range names {
-		if n := c.StreamsEnded[r].Load(); n > 0 {
+		if n := e[r].Load(); n > 0 {
 			ended[name] = n
 		}
 	}
@@ -68,4 +84,5 @@ const (
 	LogListening  = "listening"
 	LogStopping   = "stopping"
 	LogAccept     = "accept"
+	LogRefused    = "websocket refused"
 )

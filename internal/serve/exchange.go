@@ -450,7 +450,7 @@ func (x *Exchange) Finish(reason metrics.Reason, err error) {
 	x.cancel(context.Canceled)
 	status := x.status
 	switch {
-	case x.hijacked && !x.taken:
+	case x.hijacked && status == 0:
 		status = http.StatusSwitchingProtocols
 	case status == 0:
 		status = http.StatusOK
