@@ -26,6 +26,9 @@ const (
 	Off Switch = -1
 )
 
+// or is whether it is on, or what is configured where it is not set.
+func (s Switch) or(configured bool) bool { return s == On || s != Off && configured }
+
 // What Config.HalfClose, Route.HalfClose and StreamOptions.HalfClose hold.
 const (
 	HalfCloseEnd    = conf.HalfCloseEnd    // a reader that ends its half has left

@@ -1,0 +1,247 @@
+package leat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/metrics"
+	"github.com/leat-dev/leat/internal/wire/ws"
+)
+
+// closeTime bounds the close handshake, and hangUpTime what a client waits for
+// between the handshake and the server's end of the connection
+// (RFC 6455, 7.1.1). Both are short of timeouts.drain.
+const (
+	closeTime  = 5 * time.Second
+	hangUpTime = 2 * time.Second
+)
+
+// Close begins the close handshake with code 1000, behind what waits. It does
+// not wait for the end, which [Socket.Done] tells and which comes in 5 seconds
+// even if the peer does not answer. A Close that the handler of a socket in the
+// event style has deferred does nothing.
+func (s *Socket) Close() error {
+	if s.owner != 0 && s.owner == goroutineID() {
+		return nil
+	}
+	return s.CloseWith(CloseNormal, "")
+}
+
+// CloseWith is Close with a code and a reason, of which the frame holds 123
+// bytes: more is cut at a character. Codes are 1000 to 1003, 1007 to 1014 and
+// 3000 to 4999 (RFC 6455, 7.4). On a socket that is closing it does nothing.
+func (s *Socket) CloseWith(code int, reason string) error {
+	if !ws.CodeSendable(code) {
+		return fmt.Errorf("leat: Socket.CloseWith: code %d may not be sent; an application's own are 4000 to 4999 (RFC 6455, 7.4)", code)
+	}
+	s.startClose(code, reason, nil, false)
+	return nil
+}
+
+// startClose sends our close and waits for the peer's. Cause is the reason of
+// the end if that does not come; failed makes it so in any case.
+func (s *Socket) startClose(code int, reason string, cause error, failed bool) {
+	s.sending.Lock() // whoever sends now comes first
+	defer s.sending.Unlock()
+	s.mu.Lock()
+	if s.state != socketOpen {
+		s.mu.Unlock()
+		return
+	}
+	s.state = socketClosing
+	s.code, s.reason, s.cause, s.failed = code, ws.CutReason(reason), cause, failed
+	frame := ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
+	s.unsent = frame
+	s.giveUpIn(closeTime)
+	s.mu.Unlock()
+	s.urgent.close()
+	s.sendClose(frame)
+	if s.inbox != nil {
+		s.inbox.shut()
+	}
+}
+
+// sendClose sends our close, if the queue has room for it; else it goes out when
+// something has been written. It needs no lock: nothing else is sent any more.
+func (s *Socket) sendClose(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsent != nil && s.conn.Send(frame) == nil {
+		s.unsent = nil
+	}
+}
+
+// peerCloses answers the peer's close, or takes it as the answer to ours.
+func (s *Socket) peerCloses(code int, reason string) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.urgent.close()
+	s.mu.Lock()
+	if s.state == socketEnded || s.got {
+		s.mu.Unlock()
+		return
+	}
+	s.got = true
+	last := s.unsent
+	if s.state == socketOpen {
+		last = ws.AppendClose(nil, s.masked(ws.Header{}), code, "")
+	}
+	if !s.failed {
+		s.code, s.reason = code, reason
+	}
+	s.unsent = last
+	if s.client { // the server ends the connection (RFC 6455, 7.1.1)
+		s.state = socketClosing
+		s.giveUpIn(hangUpTime)
+	} else {
+		s.state, s.unsent = socketEnded, nil
+		s.giveUpIn(closeTime)
+	}
+	s.mu.Unlock()
+	if s.client {
+		if last != nil {
+			s.sendClose(last)
+		}
+		return
+	}
+	s.conn.End(last, nil)
+}
+
+// fail fails the connection (RFC 6455, 7.1.7): our close goes out, the peer's is
+// not waited for.
+func (s *Socket) fail(code int, reason string, cause error) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.urgent.close()
+	s.mu.Lock()
+	if s.state == socketEnded || s.got {
+		s.mu.Unlock()
+		return
+	}
+	last := s.unsent
+	if s.state == socketOpen {
+		last = ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
+	}
+	s.state, s.failed = socketEnded, true
+	s.code, s.reason, s.cause = code, ws.CutReason(reason), cause
+	s.unsent = nil
+	s.giveUpIn(closeTime)
+	s.mu.Unlock()
+	s.conn.End(last, cause)
+}
+
+// giveUpIn bounds the end. It is called with mu held.
+func (s *Socket) giveUpIn(d time.Duration) {
+	s.clocks.closeBy = ticks(time.Now().Add(d))
+	s.schedule()
+}
+
+// stop tells the peer that the server stops.
+func (s *Socket) stop() {
+	if s.attached() {
+		s.startClose(CloseGoingAway, "the server stops", ErrShutdown, false)
+	}
+}
+
+// kill ends the socket at once.
+func (s *Socket) kill() {
+	if s.attached() {
+		s.conn.Abort(ErrShutdown)
+	}
+}
+
+// attached says whether the socket has its connection; if not it will not live.
+func (s *Socket) attached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		s.state, s.cause = socketEnded, ErrShutdown
+	}
+	return s.conn != nil
+}
+
+// Hangup is the end of what the peer sends: in order on a client whose server
+// has closed, else the peer has gone without a close.
+func (l *line) Hangup(c engine.Conn) {
+	s := (*Socket)(l)
+	c.Call(func(engine.Conn) { // behind what has come before
+		s.mu.Lock()
+		got := s.got
+		s.state = socketEnded
+		s.mu.Unlock()
+		if got {
+			c.End(nil, nil)
+		} else {
+			c.Abort(ErrGone)
+		}
+	})
+}
+
+// Ending is the beginning of the end: whoever waits is told.
+func (l *line) Ending(_ engine.Conn, reason error) {
+	s := (*Socket)(l)
+	s.urgent.close()
+	s.mu.Lock()
+	s.state = socketEnded
+	if s.cause == nil {
+		s.cause = reason
+	}
+	if s.written != nil {
+		close(s.written)
+		s.written = nil
+	}
+	s.mu.Unlock()
+	if s.inbox != nil {
+		s.inbox.shut()
+	}
+}
+
+// Closed is the end.
+func (l *line) Closed(_ engine.Conn, reason error) {
+	s := (*Socket)(l)
+	s.begin()
+	s.mu.Lock()
+	s.over, s.state = true, socketEnded
+	cause := first(s.cause, reason, ErrGone)
+	switch {
+	case s.failed:
+		s.err = cause
+	case !s.got:
+		s.code, s.reason, s.err = CloseAbnormal, "", cause
+	}
+	code, text, err := s.code, s.reason, s.err
+	metric := reasonOf(err)
+	if errors.Is(s.cause, ErrShutdown) {
+		metric = metrics.Shutdown
+	}
+	s.mu.Unlock()
+	var panicked *engine.PanicError
+	if errors.As(err, &panicked) && !s.failed { // else it has been logged
+		s.srv.logPanic(panicked)
+	}
+	if s.unbind != nil {
+		s.unbind()
+	}
+	if s.o.closed != nil {
+		s.user(func() { s.o.closed(s, code, text, err) })
+	}
+	s.cancel(first(err, context.Canceled))
+	s.srv.counters.SocketsEnded[metric].Add(1)
+	s.leave()
+	if s.x != nil {
+		s.x.Finish(metric, err)
+	}
+	close(s.done)
+}
+
+// leave takes the socket out of the counts.
+func (s *Socket) leave() {
+	s.srv.counters.Sockets.Add(-1)
+	if s.opens != nil {
+		s.opens.Add(-1)
+	}
+	s.srv.leave(&s.member)
+}

@@ -1,0 +1,211 @@
+package leat
+
+import (
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/leat-dev/leat/internal/deflate"
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/wire/ws"
+)
+
+// A line is a Socket as its connection sees it.
+type line Socket
+
+// Data reads frames and hands on what they hold.
+func (l *line) Data(_ engine.Conn, b []byte) {
+	s := (*Socket)(l)
+	s.bytesIn.Add(int64(len(b)))
+	s.busy.Store(true)
+	s.begin()
+	for s.listens() {
+		ev, rest, err := s.reader.Next(b)
+		switch {
+		case err != nil:
+			s.violated(err)
+		case ev.Kind == ws.Control:
+			s.control(ev)
+		case ev.Kind == ws.Data:
+			s.data(ev)
+		}
+		if err != nil || ev.Kind == ws.More {
+			break
+		}
+		b = rest
+	}
+	s.rest()
+	s.idle()
+}
+
+// listens says whether what comes still matters. While our close waits for its
+// answer it does, but for the data.
+func (s *Socket) listens() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state != socketEnded && !s.got
+}
+
+// begin calls Open before any other callback.
+func (s *Socket) begin() {
+	if s.opened {
+		return
+	}
+	s.opened = true
+	if s.o.open != nil {
+		s.user(func() { s.o.open(s) })
+	}
+}
+
+// rest lets the clocks go on that stood while a callback was running.
+func (s *Socket) rest() {
+	now := ticks(time.Now())
+	s.received.Store(now)
+	s.active.Store(now)
+	s.busy.Store(false)
+	if s.missed.Swap(false) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.schedule()
+	}
+}
+
+// user calls a function of the user's. One that panics, or ends its goroutine,
+// closes the socket with 1011.
+func (s *Socket) user(fn func()) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			v = "runtime.Goexit"
+		}
+		p := &engine.PanicError{Value: v, Stack: debug.Stack()}
+		s.srv.logPanic(p)
+		s.fail(CloseInternal, "the program failed", p)
+	}()
+	fn()
+	returned = true
+}
+
+// control does what a ping, a pong or a close asks for.
+func (s *Socket) control(ev ws.Event) {
+	var told func(*Socket, []byte)
+	switch ev.Opcode { //nolint:exhaustive // a Control event has no other
+	case ws.OpClose:
+		code, reason, _ := ws.ParseClose(ev.Payload) // the reader has checked it
+		s.peerCloses(code, string(reason))
+		return
+	case ws.OpPing:
+		s.pong(ev.Payload)
+		told = s.o.ping
+	case ws.OpPong:
+		told = s.o.pong
+	}
+	if told != nil {
+		s.user(func() { told(s, ev.Payload) })
+	}
+}
+
+// data hands on what a piece of a message completes.
+func (s *Socket) data(ev ws.Event) {
+	if ev.Begin && ev.Opcode != ws.OpContinuation {
+		s.packets.Frames = s.framesOn.Load()
+	}
+	if !ev.Compressed {
+		s.assemble(ev)
+		return
+	}
+	z, src := s.inflater, ev.Payload
+	for {
+		out, rest, more, err := z.Next(src, ev.Last)
+		if err != nil {
+			s.violated(err)
+			return
+		}
+		if ev.Type == ws.OpText && !s.o.anyText && (!z.text.Write(out) || ev.Last && !more && !z.text.Complete()) {
+			s.violated(ws.NotUTF8())
+			return
+		}
+		piece := ev
+		piece.Payload, piece.End, piece.Last = out, ev.End && !more, ev.Last && !more
+		s.assemble(piece)
+		if !more {
+			break
+		}
+		src = rest
+	}
+	if ev.Last {
+		z.Release()
+	}
+}
+
+func (s *Socket) assemble(ev ws.Event) {
+	if s.packets.Buf == nil && !ev.Last {
+		s.packets.Buf = lendPacket()
+	}
+	for m, ok := s.packets.Next(&ev); ok; m, ok = s.packets.Next(&ev) {
+		s.deliver(m)
+	}
+}
+
+// deliver hands one message to whoever gets it.
+func (s *Socket) deliver(m ws.Message) {
+	s.mu.Lock()
+	open := s.state == socketOpen
+	s.mu.Unlock()
+	if !open { // what comes behind our close is not for the user
+		return
+	}
+	if m.Last {
+		s.counts.in.Add(1)
+		s.srv.counters.MessagesIn.Add(1)
+	}
+	message := Message{Type: MessageType(m.Type), Data: m.Data, Last: m.Last, Continuation: m.Continuation}
+	switch {
+	case s.inbox != nil:
+		s.inbox.put(message)
+	case s.o.message != nil:
+		s.user(func() { s.o.message(s, message) })
+	}
+}
+
+// idle gives back what is not needed between messages.
+func (s *Socket) idle() {
+	if s.packets.Buf != nil && s.packets.Idle() {
+		returnPacket(s.packets.Buf)
+		s.packets.Buf = nil
+	}
+}
+
+// violated ends the socket of a peer that breaks the protocol or a limit.
+func (s *Socket) violated(err error) {
+	var broken *ws.ProtocolError
+	var bomb *deflate.LimitError
+	switch {
+	case errors.As(err, &broken):
+		if broken.Code == CloseTooBig {
+			s.tooBig()
+			return
+		}
+		s.fail(broken.Code, broken.Text, (*ProtocolError)(broken))
+	case errors.As(err, &bomb):
+		s.tooBig()
+	default:
+		s.fail(CloseInvalid, err.Error(), &ProtocolError{CloseInvalid, err.Error(), "RFC 7692, 7.2.2"})
+	}
+}
+
+func (s *Socket) tooBig() {
+	text := "the message is larger than limits.maxMessage"
+	s.fail(CloseTooBig, text, &ProtocolError{CloseTooBig, text, "RFC 6455, 7.4.1"})
+}
+
+// call runs fn as Data does: with the clocks at rest.
+func (s *Socket) call(fn func()) {
+	s.busy.Store(true)
+	fn()
+	s.rest()
+}

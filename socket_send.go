@@ -1,0 +1,352 @@
+package leat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/wire/ws"
+)
+
+// Send queues m, or nothing of it, and answers how many of its bytes it took.
+// The error is ErrSlowReader, ErrTooLarge, ErrMessageOpen, ErrNoMessage,
+// ErrInvalidUTF8 or ErrClosed. The data may be used again when it returns.
+func (s *Socket) Send(m Message) (int, error) {
+	if err := s.queue(m, true); err != nil {
+		return 0, err
+	}
+	return len(m.Data), nil
+}
+
+// SendText sends a text message as Send does.
+func (s *Socket) SendText(text string) (int, error) {
+	b := getScratch()
+	defer b.free()
+	b.buf = append(b.buf, text...)
+	return s.Send(Message{Type: TextMessage, Data: b.payload(), Last: true})
+}
+
+// SendBinary sends a binary message as Send does.
+func (s *Socket) SendBinary(data []byte) (int, error) { return s.Send(Binary(data)) }
+
+// SendJSON sends v as JSON in a text message as Send does. The error may be
+// what encoding/json says of v.
+func (s *Socket) SendJSON(v any) (int, error) {
+	b := getScratch()
+	defer b.free()
+	if err := b.json(v); err != nil {
+		return 0, err
+	}
+	data := b.payload()
+	return s.Send(Message{Type: TextMessage, Data: data[:len(data)-1], Last: true}) // without the encoder's newline
+}
+
+// Sendf sends a text message, formatted as fmt.Sprintf does, as Send does.
+func (s *Socket) Sendf(format string, args ...any) (int, error) {
+	b := getScratch()
+	defer b.free()
+	b.buf = fmt.Appendf(b.buf, format, args...)
+	return s.Send(Message{Type: TextMessage, Data: b.payload(), Last: true})
+}
+
+// Write sends m and returns when the system has taken all of it. It waits while
+// the peer is slow, until timeouts.write ends the socket, or ctx is done: then
+// it answers ctx's cause, and how many bytes have been queued and are sent all
+// the same, all or none. Other errors are those of Send, but for ErrSlowReader.
+func (s *Socket) Write(ctx context.Context, m Message) (int, error) {
+	for {
+		room := s.nextWrite()
+		err := s.queue(m, false)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrSlowReader) {
+			return 0, err
+		}
+		s.conn.Flush()
+		if err := s.wait(ctx, room); err != nil {
+			return 0, err
+		}
+	}
+	s.sending.Lock()
+	all := s.queued
+	s.sending.Unlock()
+	s.conn.Flush()
+	for {
+		next := s.nextWrite()
+		if s.bytesTaken() >= all {
+			return len(m.Data), nil
+		}
+		if err := s.wait(ctx, next); err != nil {
+			return len(m.Data), err
+		}
+	}
+}
+
+// nextWrite answers what is closed when the system has taken more bytes, or the
+// socket has ended.
+func (s *Socket) nextWrite() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state == socketEnded:
+		return closedChannel
+	case s.written == nil:
+		s.written = make(chan struct{})
+	}
+	return s.written
+}
+
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// wait waits for more to be taken, and answers why that will not come.
+func (s *Socket) wait(ctx context.Context, written <-chan struct{}) error {
+	var done error
+	select {
+	case <-ctx.Done():
+		done = context.Cause(ctx)
+	case <-written:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state != socketEnded:
+		return done
+	case s.cause != nil:
+		return fmt.Errorf("%w: %w", ErrClosed, s.cause)
+	}
+	return ErrClosed
+}
+
+// TrySend queues as much of m as limits.queue has room for, without waiting, and
+// answers how many bytes that is. What is left, m.Rest(n), goes on when the
+// Writable callback says so: until then the message is open, unless nothing of
+// it was taken. The error is as that of Send, but for ErrSlowReader.
+func (s *Socket) TrySend(m Message) (int, error) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if err := s.admit(m); err != nil {
+		return 0, err
+	}
+	n, fits := s.roomFor(m)
+	if fits {
+		err := s.put(m, !m.Last)
+		if err == nil {
+			return n, nil
+		}
+		if !errors.Is(err, ErrSlowReader) {
+			return 0, err
+		}
+		n = 0 // there is no room for the frame's header
+	}
+	if len(m.Data) == 0 {
+		s.owe()
+		return 0, ErrSlowReader
+	}
+	if n > 0 {
+		piece := m
+		piece.Data, piece.Last = m.Data[:n], false
+		if err := s.put(piece, false); err != nil {
+			return 0, err
+		}
+	}
+	s.owe()
+	return n, nil
+}
+
+// roomFor answers how many bytes of m the queue has room for, and whether that
+// is all of them. It counts them as if they did not compress.
+func (s *Socket) roomFor(m Message) (n int, all bool) {
+	room, frame := int64(s.conn.Room()-ws.MaxHeader), int64(s.o.maxFrame)
+	n = int(max(0, room) * frame / (frame + ws.MaxHeader))
+	if s.compresses(m) {
+		n = max(0, 2*n-deflateMost(n))
+	}
+	if len(m.Data) <= n {
+		return len(m.Data), true
+	}
+	return n, false
+}
+
+// owe has Writable called when nothing waits any more, which may be so already.
+func (s *Socket) owe() {
+	if s.o.writable == nil {
+		return
+	}
+	s.owed.Store(true)
+	if s.conn.Room() >= s.o.queue {
+		s.writable()
+	}
+}
+
+// writable calls Writable if it is owed.
+func (s *Socket) writable() {
+	if s.owed.CompareAndSwap(true, false) {
+		s.conn.Call(func(engine.Conn) {
+			s.call(func() { s.user(func() { s.o.writable(s) }) })
+		})
+	}
+}
+
+// queue gives m to the connection, whole or not at all.
+func (s *Socket) queue(m Message, owe bool) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if err := s.admit(m); err != nil {
+		return err
+	}
+	err := s.put(m, !m.Last)
+	if owe && errors.Is(err, ErrSlowReader) {
+		s.srv.counters.SlowMessages.Add(1)
+		s.owe()
+	}
+	return err
+}
+
+// admit says why m may not be sent now, or at all. It is called, like all below,
+// with the senders' lock held.
+func (s *Socket) admit(m Message) error {
+	s.mu.Lock()
+	state := s.state
+	s.mu.Unlock()
+	switch {
+	case state != socketOpen:
+		return ErrClosed
+	case m.Continuation && s.open == 0:
+		return ErrNoMessage
+	case !m.Continuation && s.open != 0:
+		return ErrMessageOpen
+	case !m.Continuation && m.Type != TextMessage && m.Type != BinaryMessage:
+		return errType
+	case len(m.Data) > s.o.maxMessage:
+		return fmt.Errorf("%w: %d bytes, limits.maxMessage is %d", ErrTooLarge, len(m.Data), s.o.maxMessage)
+	}
+	return nil
+}
+
+var errType = errors.New("leat: a message is a TextMessage or a BinaryMessage")
+
+// compresses says whether m goes out compressed.
+func (s *Socket) compresses(m Message) bool {
+	if m.Continuation {
+		return s.openZ
+	}
+	return s.deflater != nil && len(m.Data) >= s.o.deflateMin
+}
+
+// put gives m, which has been admitted, to the connection: as it is, in one
+// frame, or in frames no larger than limits.maxFrame.
+func (s *Socket) put(m Message, asItIs bool) error {
+	kind, text := s.open, s.text
+	if !m.Continuation {
+		kind, text = ws.Opcode(m.Type), ws.UTF8{}
+	}
+	if kind == ws.OpText && !s.o.anyText && !goesOn(&text, m) {
+		return ErrInvalidUTF8
+	}
+	b := getScratch()
+	defer b.free()
+	z, err := s.encode(b, m, asItIs)
+	if err != nil {
+		return err
+	}
+	frames := b.payload()
+	switch err := s.conn.Send(frames); {
+	case errors.Is(err, engine.ErrFull):
+		return ErrSlowReader
+	case errors.Is(err, engine.ErrTooLarge):
+		return fmt.Errorf("%w: %d bytes, limits.queue is %d", ErrTooLarge, len(frames), s.o.queue)
+	case err != nil:
+		return err
+	}
+	s.queued += int64(len(frames))
+	if s.open, s.openZ, s.text = kind, z, text; m.Last {
+		s.open = 0
+		s.counts.out.Add(1)
+		s.srv.counters.MessagesOut.Add(1)
+	}
+	return nil
+}
+
+// goesOn says whether the text may go on with m.
+func goesOn(text *ws.UTF8, m Message) bool {
+	if m.Last && !m.Continuation {
+		return utf8.Valid(m.Data)
+	}
+	return text.Write(m.Data) && (!m.Last || text.Complete())
+}
+
+// encode appends m's frames and says whether they are compressed.
+func (s *Socket) encode(b *scratch, m Message, asItIs bool) (compressed bool, err error) {
+	payload := m.Data
+	if compressed = s.compresses(m); compressed {
+		if s.deflater.context && !s.conn.Fits(s.o.framed(deflateMost(len(payload)))) {
+			return false, ErrSlowReader // before the context changes
+		}
+		z := getScratch()
+		defer z.free()
+		z.buf = s.deflater.Append(z.buf, payload, m.Last)
+		whole := m.Last && !m.Continuation
+		if whole && !s.deflater.context && len(z.payload()) >= len(payload) {
+			compressed = false
+		} else {
+			payload = z.payload()
+		}
+	}
+	h := ws.Header{Opcode: ws.Opcode(m.Type), RSV1: compressed}
+	if m.Continuation {
+		h = ws.Header{}
+	}
+	most := s.o.maxFrame
+	if asItIs {
+		most = len(payload)
+	}
+	for {
+		n := min(len(payload), most)
+		h.Fin = m.Last && n == len(payload)
+		b.buf = ws.AppendFrame(b.buf, s.masked(h), payload[:n])
+		if payload = payload[n:]; len(payload) == 0 {
+			return compressed, nil
+		}
+		h = ws.Header{}
+	}
+}
+
+// framed is the most that n bytes come to with their frames' headers.
+func (o *settings) framed(n int) int { return n + (n/o.maxFrame+2)*ws.MaxHeader }
+
+// mostSent is the most that one message comes to.
+func (o *settings) mostSent() int { return o.framed(deflateMost(o.maxMessage)) }
+
+// bytesTaken is how much of queued the system has taken.
+func (s *Socket) bytesTaken() int64 { return s.bytesOut.Load() }
+
+// Wrote notes that the system has taken bytes.
+func (l *line) Wrote(_ engine.Conn, n, left int) {
+	s := (*Socket)(l)
+	s.bytesOut.Add(int64(n))
+	s.active.Store(ticks(time.Now()))
+	if s.x != nil {
+		s.x.AddBytes(int64(n))
+	}
+	s.mu.Lock()
+	written, unsent := s.written, s.unsent
+	s.written = nil
+	s.mu.Unlock()
+	if written != nil {
+		close(written)
+	}
+	if unsent != nil {
+		s.sendClose(unsent)
+	}
+	if left == 0 {
+		s.writable()
+	}
+}

@@ -1,0 +1,185 @@
+package leat
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/leat-dev/leat/internal/metrics"
+	"github.com/leat-dev/leat/internal/serve"
+	"github.com/leat-dev/leat/internal/wire/ws"
+)
+
+// Upgrade turns a request into a WebSocket (RFC 6455, 4.2), in any net/http
+// handler, over HTTP/1.1. The options may be nil. Headers that have been set for
+// the answer go out with it. On an error the request has been answered: 400,
+// 403, 405, 426 or 503, with a line that says why.
+//
+// Pages of other origins are refused, unless webSockets.origins or
+// SocketOptions.Origins name them.
+func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket, error) {
+	x := serve.Of(r.Context())
+	if x != nil && x.Refused() {
+		return nil, errRefused
+	}
+	u := upgrade{srv: serverOf(r.Context()), x: x, w: w, r: r}
+	u.b = u.srv.bounds(x)
+	answer := u.decide(o)
+	if answer.Status != http.StatusSwitchingProtocols {
+		return nil, u.refuse(answer)
+	}
+	s := newSocket(u.srv, o.settings(u.b), false, ws.Agreement{Protocol: answer.Protocol, Deflate: answer.Deflate})
+	s.x, s.remote, s.opens = x, r.RemoteAddr, u.b.Sockets.Open
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	if refusal := u.enter(s); refusal.Status != 0 {
+		s.cancel(ErrClosed)
+		return nil, u.refuse(refusal)
+	}
+	conn, pending, err := u.switchProtocols(s, answer.Header)
+	if err != nil {
+		s.cancel(err)
+		s.leave()
+		return nil, err
+	}
+	u.own(s)
+	s.adopt(conn, pending)
+	return s, nil
+}
+
+// An upgrade is a handshake under way.
+type upgrade struct {
+	srv *Server
+	x   *serve.Exchange
+	b   *serve.Bounds
+	w   http.ResponseWriter
+	r   *http.Request
+}
+
+// decide answers the handshake, but for what only this server knows.
+func (u *upgrade) decide(o *SocketOptions) ws.Answer {
+	r := u.r
+	if u.b.Sockets.Disabled {
+		return ws.Answer{Status: http.StatusForbidden, Text: "WebSockets are turned off here (webSockets.enable)"}
+	}
+	answer := o.policy(u.b.Sockets).Decide(ws.Request{
+		Method: r.Method, Major: r.ProtoMajor, Minor: r.ProtoMinor, Host: r.Host, Header: r.Header.Values,
+	})
+	if answer.Status == http.StatusSwitchingProtocols && r.ContentLength != 0 {
+		return ws.Answer{Status: http.StatusBadRequest, Text: "the handshake has a body, which would be taken for frames"}
+	}
+	return answer
+}
+
+// refuse answers a handshake that does not become a WebSocket.
+func (u *upgrade) refuse(a ws.Answer) error {
+	u.srv.counters.SocketsRefused.Add(1)
+	u.srv.log.LogAttrs(context.Background(), slog.LevelWarn, metrics.LogRefused,
+		slog.String("path", u.r.URL.Path), slog.Int("status", a.Status), slog.String("why", a.Text), slog.String("remote", u.r.RemoteAddr))
+	for _, f := range a.Header {
+		u.w.Header().Set(f.Name, f.Value)
+	}
+	serve.Error(u.w, u.r, a.Status, a.Text)
+	return errors.New("leat: Upgrade: " + a.Text)
+}
+
+// enter counts the socket among those that live, if one more may.
+func (u *upgrade) enter(s *Socket) ws.Answer {
+	busy := func(text string) ws.Answer {
+		return ws.Answer{Status: http.StatusServiceUnavailable, Text: text, Header: []ws.Field{{Name: "Retry-After", Value: "5"}}}
+	}
+	if n, most := s.opens.Add(1), u.b.Sockets.Most; most > 0 && n > int64(most) {
+		s.opens.Add(-1)
+		return busy("as many WebSockets are open as may be (limits.webSockets)")
+	}
+	if !u.srv.enter(&s.member) {
+		s.opens.Add(-1)
+		return busy("the server stops")
+	}
+	u.srv.counters.Sockets.Add(1)
+	return ws.Answer{}
+}
+
+// switchProtocols takes the connection and answers the handshake.
+func (u *upgrade) switchProtocols(s *Socket, fields []ws.Field) (net.Conn, []byte, error) {
+	conn, rw, err := http.NewResponseController(u.w).Hijack()
+	if err != nil {
+		u.srv.log.Error("a WebSocket cannot be opened here", "path", u.r.URL.Path, "error", err)
+		serve.Error(u.w, u.r, http.StatusInternalServerError, "a WebSocket cannot be opened here: the connection cannot be taken over")
+		return nil, nil, err
+	}
+	limitKernel(conn, u.b.SendBuffer, s.o.write)
+	pending, _ := rw.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
+	if s.o.write > 0 {
+		err = conn.SetWriteDeadline(time.Now().Add(s.o.write))
+	}
+	if err == nil {
+		_, err = conn.Write(u.answer(s, fields))
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = conn.Close() // it has failed already
+		return nil, nil, writeError(err)
+	}
+	return conn, slices.Clone(pending), nil
+}
+
+// answer is the answer's header, with what others have put into it.
+func (u *upgrade) answer(s *Socket, fields []ws.Field) []byte {
+	header := u.w.Header()
+	for _, name := range []string{
+		"Connection", "Upgrade", "Content-Length", "Transfer-Encoding", "Trailer",
+		"Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
+	} {
+		header.Del(name)
+	}
+	seconds := func(name string, d time.Duration) {
+		header.Del(name)
+		if d > 0 {
+			header.Set(name, strconv.Itoa(int((d+time.Second-1)/time.Second)))
+		}
+	}
+	seconds("X-Request-Timeout", s.o.request)
+	seconds("X-Inactivity-Timeout", s.o.inactivity)
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	for _, f := range fields {
+		b.WriteString(f.Name + ": " + f.Value + "\r\n")
+	}
+	_ = header.Write(&b) // which makes line breaks harmless; a buffer takes everything
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// own settles what the handler's return means: nothing in the event style, else
+// the end.
+func (u *upgrade) own(s *Socket) {
+	events := s.o.events()
+	if events {
+		s.owner = goroutineID()
+	}
+	if u.x != nil {
+		u.x.Take(func() (bool, metrics.Reason, error) { return false, metrics.Done, nil })
+		u.x.AtEnd(func(failure error) {
+			switch {
+			case events:
+			case failure == nil:
+				_ = s.CloseWith(CloseNormal, "")
+			default:
+				s.fail(CloseInternal, "the program failed", failure)
+			}
+		})
+		return
+	}
+	if !events {
+		stop := context.AfterFunc(u.r.Context(), func() { _ = s.CloseWith(CloseNormal, "") })
+		s.unbind = stop
+	}
+}
