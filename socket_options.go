@@ -36,7 +36,8 @@ type SocketOptions struct {
 	// Protocols are the subprotocols that are spoken, best first. The default
 	// is webSockets.protocol on a server and none on a client.
 	Protocols []string
-	// RequireProtocol refuses clients that offer none of them.
+	// RequireProtocol refuses clients that offer none of them, and in Dial a server
+	// that grants none. The default is webSockets.requireProtocol, and off in Dial.
 	RequireProtocol Switch
 	// Origins are the origins whose pages may connect, beside the server's own:
 	// "https://app.example.com", "https://*.example.com", "http://localhost:*",
