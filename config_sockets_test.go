@@ -26,7 +26,7 @@ func TestTheKeysOfWebSocketsReachTheConfig(t *testing.T) {
 	c, err := loadText(t, `{
 	limits: { webSockets: 10, maxMessage: '2MB', maxFrame: '4K', maxPacket: '8K' },
 	webSockets: { enable: false, ping: '1min', protocol: 'chat', requireProtocol: true, validateUTF: false, preserveFrames: true, origins: '*', deflate: false },
-	routes: [{ match: '/ws', handler: 'action', limits: { maxPacket: 'unlimited' }, webSockets: { enable: true, ping: 'never', protocol: [], origins: [] } }],
+	routes: [{ match: '/ws', handler: 'action', limits: { maxPacket: 'unlimited' }, webSockets: { enable: true, ping: 'never', protocol: [], requireProtocol: false, origins: [] } }],
 }`)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestTheKeysOfWebSocketsReachTheConfig(t *testing.T) {
 	if !reflect.DeepEqual(c.WebSockets, server) {
 		t.Errorf("%+v", c.WebSockets)
 	}
-	route := leat.WebSockets{Enable: leat.On, Ping: leat.Never, Protocols: []string{}, Origins: []string{}}
+	route := leat.WebSockets{Enable: leat.On, Ping: leat.Never, Protocols: []string{}, RequireProtocol: leat.Off, Origins: []string{}}
 	if r := c.Routes[0]; !reflect.DeepEqual(r.WebSockets, route) || r.Limits.MaxPacket != leat.Unlimited {
 		t.Errorf("%+v", r)
 	}
