@@ -25,9 +25,14 @@ type DialOptions struct {
 	// Header goes with the request: Authorization, Cookie, Origin, Host and the
 	// like. What the handshake itself writes is refused here.
 	Header http.Header
-	// TLS is for wss URLs. The zero configuration trusts what the system
-	// trusts.
+	// TLS is for wss URLs, and for proxies whose URL begins with https. The
+	// zero configuration trusts what the system trusts.
 	TLS *tls.Config
+	// Proxy chooses the proxy for a request, whose URL has http where Dial's
+	// has ws, and https for wss. Proxies are http, https and socks5 URLs; nil
+	// is none. The default is http.ProxyFromEnvironment, which reads
+	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY once and passes localhost by.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Server is where the socket is counted, bounded and drained, and whose
 	// configuration its options fall back on. The default is that of Default.
 	Server *Server
@@ -36,7 +41,7 @@ type DialOptions struct {
 // Bounds of a handshake.
 const (
 	dialTime     = 30 * time.Second // all of it, when its context has no deadline
-	dialHeader   = 64 << 10         // bytes of an answer's header
+	dialHeader   = 64 << 10         // bytes of an answer's header, of a server or a proxy
 	dialBody     = 4 << 10          // bytes of a refusal's body that are kept
 	dialBodyTime = time.Second      // how long they may take
 )
@@ -189,17 +194,24 @@ var handshakeFields = []string{"Connection", "Content-Length", "Host", "Trailer"
 // bounds all of it.
 func shakeHands(r *http.Request, o *DialOptions, offer *ws.Offer) (net.Conn, []byte, ws.Agreement, error) {
 	none := ws.Agreement{}
-	d := newDialer(r, o)
+	d, err := newDialer(r, o)
+	if err != nil {
+		return nil, nil, none, err
+	}
 	// Keep-alives are off, so that nothing is pooled.
 	t := &http.Transport{
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
+		TLSClientConfig:        d.tls.Clone(),
 		Protocols:              new(http.Protocols),
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: dialHeader,
 	}
 	t.Protocols.SetHTTP1(true)
+	if d.socks != nil {
+		t.Proxy = http.ProxyURL(d.socks)
+	}
 	var conn net.Conn
 	trace := httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
 		conn = i.Conn
@@ -209,7 +221,7 @@ func shakeHands(r *http.Request, o *DialOptions, offer *ws.Offer) (net.Conn, []b
 	}}
 	resp, err := t.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &trace)))
 	if err != nil {
-		return nil, nil, none, explain(err)
+		return nil, nil, none, explain(err, "the server", "ws")
 	}
 	a, err := offer.Check(resp.StatusCode, resp.Header.Values)
 	body, switched := resp.Body.(io.ReadWriteCloser) // it is, and the connection with it, when net/http sees a switch
@@ -252,13 +264,16 @@ func buffered(conn net.Conn, body io.Reader) []byte {
 }
 
 // explain says what is behind errors that do not say so themselves.
-func explain(err error) error {
+func explain(err error, who, plainScheme string) error {
 	var notTLS tls.RecordHeaderError
+	var op *net.OpError
 	switch {
+	case errors.As(err, &op) && strings.HasPrefix(op.Op, "socks"):
+		return fmt.Errorf("the proxy: %w", err)
 	case errors.As(err, &notTLS) && string(notTLS.RecordHeader[:]) == "HTTP/":
-		return errors.New("the server speaks HTTP without TLS; write ws://")
+		return fmt.Errorf("%s speaks HTTP without TLS; write %s://", who, plainScheme)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the server closed the connection without an answer")
+		return fmt.Errorf("%s closed the connection without an answer", who)
 	}
 	return err
 }

@@ -14,7 +14,8 @@ import (
 type DialError struct {
 	// URL is what was dialed, without user, password and query.
 	URL string
-	// Status is that of the answer, 0 when none came.
+	// Status is that of the answer, or of a proxy that refused the way; 0 when
+	// none came.
 	Status int
 	// Header is that answer's.
 	Header http.Header
@@ -69,6 +70,8 @@ func refusalHint(resp *http.Response) string {
 		return fmt.Sprintf("it wants an Authorization (%q)", field("Www-Authenticate"))
 	case code == http.StatusForbidden:
 		return "this client or its Origin is not let in"
+	case code == http.StatusProxyAuthRequired:
+		return "it wants user and password in the proxy's URL"
 	case code == http.StatusUpgradeRequired && field("Sec-Websocket-Version") != "":
 		return fmt.Sprintf("it speaks version %q of WebSocket, and this is version 13", strings.Join(resp.Header.Values("Sec-Websocket-Version"), ", "))
 	case field("Retry-After") != "":

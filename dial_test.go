@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"runtime"
@@ -20,6 +21,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -515,16 +517,32 @@ func stuck(t *testing.T, reached chan<- struct{}, bytes string) *peer {
 }
 
 func TestContextBoundsTheWholeHandshake(t *testing.T) {
-	for name, c := range map[string]struct{ target, bytes string }{
-		"silent server":  {"ws", ""},
-		"half an answer": {"ws", "HTTP/1.1 101 Switching"},
-		"half a header":  {"ws", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"},
-		"half a refusal": {"ws", "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n"},
-		"silent TLS":     {"wss", ""},
+	for name, c := range map[string]struct{ proxy, target, bytes string }{
+		"silent server":                  {"", "ws", ""},
+		"half an answer":                 {"", "ws", "HTTP/1.1 101 Switching"},
+		"half a header":                  {"", "ws", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"},
+		"half a refusal":                 {"", "ws", "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n"},
+		"silent TLS":                     {"", "wss", ""},
+		"silent proxy":                   {"http", "ws", ""},
+		"silent proxy for TLS":           {"http", "wss", ""},
+		"half a proxy's answer":          {"http", "ws", "HTTP/1.1 200 O"},
+		"a tunnel to silence":            {"http", "ws", "HTTP/1.1 200 OK\r\n\r\n"},
+		"a tunnel to silence, for TLS":   {"http", "wss", "HTTP/1.1 200 OK\r\n\r\n"},
+		"silent proxy that speaks TLS":   {"https", "ws", ""},
+		"silent SOCKS proxy":             {"socks5", "ws", ""},
+		"silent SOCKS proxy for TLS too": {"socks5", "wss", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reached := make(chan struct{}, 1)
 			p := stuck(t, reached, c.bytes)
+			o, target := &DialOptions{}, p.url(c.target)
+			if c.proxy != "" {
+				proxy, err := url.Parse(p.url(c.proxy))
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Proxy, target = http.ProxyURL(proxy), c.target+"://target.example/"
+			}
 			why := errors.New("enough")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
@@ -532,12 +550,12 @@ func TestContextBoundsTheWholeHandshake(t *testing.T) {
 				<-reached
 				cancel(why)
 			}()
-			if e := refused(t, ctx, p.url(c.target), nil); !errors.Is(e, why) && !errors.Is(e, context.Canceled) || e.Status != 0 {
+			if e := refused(t, ctx, target, o); !errors.Is(e, why) && !errors.Is(e, context.Canceled) || e.Status != 0 {
 				t.Errorf("cancelled: %v", e)
 			}
 			ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer stop()
-			if e := refused(t, ctx, p.url(c.target), nil); !errors.Is(e, context.DeadlineExceeded) {
+			if e := refused(t, ctx, target, o); !errors.Is(e, context.DeadlineExceeded) {
 				t.Errorf("after the deadline: %v", e)
 			}
 		})
@@ -574,6 +592,26 @@ func TestContextThatIsOverDialsNothing(t *testing.T) {
 	if e := refused(t, ctx, p.url("ws"), nil); !errors.Is(e, context.Canceled) {
 		t.Error(e)
 	}
+}
+
+func TestHandshakeWithoutADeadlineHas30Seconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		waits := func(r *http.Request) (*url.URL, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+		e := refused(t, t.Context(), "ws://127.0.0.1:1/", &DialOptions{Proxy: waits})
+		if d := time.Since(began); d != dialTime || !errors.Is(e, context.DeadlineExceeded) || !strings.Contains(e.Error(), "no handshake in 30s") {
+			t.Errorf("after %v: %v", d, e)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began = time.Now()
+		if e := refused(t, ctx, "ws://127.0.0.1:1/", &DialOptions{Proxy: waits}); time.Since(began) != time.Hour || strings.Contains(e.Error(), "30s") {
+			t.Errorf("after %v: %v", time.Since(began), e)
+		}
+	})
 }
 
 func TestTLSIsCheckedAndConfigured(t *testing.T) {
