@@ -1,6 +1,7 @@
 package leat
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -287,6 +288,13 @@ func (s *Server) bounds(x *serve.Exchange) *serve.Bounds {
 
 // limitKernel bounds what the kernel keeps for the reader, and for how long.
 func limitKernel(c net.Conn, sendBuffer int64, write time.Duration) {
+	for {
+		secure, ok := c.(*tls.Conn)
+		if !ok {
+			break
+		}
+		c = secure.NetConn()
+	}
 	sc, ok := c.(syscall.Conn)
 	if !ok {
 		return
