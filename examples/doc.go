@@ -8,4 +8,12 @@
 //	progress    how far a long piece of work has come
 //	disconnect  an ordinary handler that notices that its reader left
 //	sensor      what a simulated sensor measures, NDJSON or SSE
+//
+// and by WebSocket:
+//
+//	echo         what comes goes back (event style)
+//	temperature  a formatted text now and then (blocking style)
+//	modes        the ways to send: buffered, blocking, non-blocking, in pieces
+//	nonblocking  a large message, as much at a time as fits
+//	client       the other end: it dials, sends, and prints what comes
 package examples

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -283,4 +284,146 @@ func TestSensorMeasuresUntilTheReaderLeaves(t *testing.T) {
 	}
 	resp.Body.Close()
 	p.logged(t, "a reader left: ")
+}
+
+// dial opens a WebSocket, which is closed when the test ends.
+func (p *program) dial(t *testing.T, path string, o leat.SocketOptions) *leat.Socket {
+	t.Helper()
+	s, err := leat.Dial(t.Context(), "ws"+strings.TrimPrefix(p.url, "http")+path, &leat.DialOptions{SocketOptions: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// message reads one message.
+func message(t *testing.T, s *leat.Socket) leat.Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	m, err := s.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestEchoSendsBackWhatCame(t *testing.T) {
+	s := run(t, "echo").dial(t, "/echo", leat.SocketOptions{})
+	for i := range 100 {
+		sent := leat.Text(fmt.Sprintf("message %d", i))
+		if i%2 == 1 {
+			sent = leat.Binary(bytes.Repeat([]byte{byte(i), 0xff}, i))
+		}
+		if _, err := s.Send(sent); err != nil {
+			t.Fatal(err)
+		}
+		if m := message(t, s); m.Type != sent.Type || !bytes.Equal(m.Data, sent.Data) || !m.Last {
+			t.Fatalf("%v, want %v", m, sent)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := s.Run(); err != nil || s.CloseStatus() != leat.CloseNormal {
+		t.Errorf("%d (%v)", s.CloseStatus(), err)
+	}
+}
+
+func TestTemperatureIsAFormattedText(t *testing.T) {
+	s := run(t, "temperature", "-every", "20ms").dial(t, "/temperature", leat.SocketOptions{})
+	for range 3 {
+		degrees := 0
+		m := message(t, s)
+		if _, err := fmt.Sscanf(string(m.Data), "The temperature today is: %d", &degrees); err != nil || m.Type != leat.TextMessage {
+			t.Errorf("%s (%v)", m.Data, err)
+		}
+	}
+}
+
+func TestModesAreAllThereAre(t *testing.T) {
+	p := run(t, "modes")
+	s := p.dial(t, "/modes", leat.SocketOptions{PreserveFrames: leat.On})
+	ask := func(mode string) leat.Message {
+		if _, err := s.SendText(mode); err != nil {
+			t.Fatal(err)
+		}
+		return message(t, s)
+	}
+	if m := ask("buffered"); string(m.Data) != "The temperature today is: 21" || !m.Last {
+		t.Errorf("%+v", m)
+	}
+	blocking := ask("blocking")
+	data := bytes.Clone(blocking.Data)
+	for !blocking.Last {
+		blocking = message(t, s)
+		data = append(data, blocking.Data...)
+	}
+	if !bytes.Equal(data, bytes.Repeat([]byte{0x10}, 1000*1000)) {
+		t.Errorf("%d bytes, type %v", len(data), blocking.Type)
+	}
+	p.logged(t, "blocking: 1000000 bytes, error <nil>")
+	if m := ask("non-blocking"); string(m.Data) != "as much as fits" || !m.Last {
+		t.Errorf("%+v", m)
+	}
+	frames := []string{string(ask("more").Data)}
+	for m := (leat.Message{}); !m.Last; {
+		m = message(t, s)
+		if !m.Continuation || m.Type != leat.TextMessage {
+			t.Errorf("%+v", m)
+		}
+		frames = append(frames, string(m.Data))
+	}
+	if got := strings.Join(frames, "|"); got != "three |frames, one |message" {
+		t.Errorf("%q", got)
+	}
+	if _, err := s.SendText("another"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(t.Context()); !errors.Is(err, io.EOF) || s.CloseStatus() != leat.CloseUnsupported {
+		t.Errorf("%d %q (%v)", s.CloseStatus(), s.CloseReason(), err)
+	}
+}
+
+func TestNonblockingSendsTheRestWhenItMay(t *testing.T) {
+	const size = 8 << 20
+	p := run(t, "nonblocking", "-size", fmt.Sprint(size))
+	s := p.dial(t, "/large", leat.SocketOptions{MaxMessage: size})
+	m := message(t, s)
+	if len(m.Data) != size || m.Type != leat.BinaryMessage || !m.Last {
+		t.Fatalf("%d bytes, type %v", len(m.Data), m.Type)
+	}
+	for i, b := range m.Data {
+		if b != byte(i>>10) {
+			t.Fatalf("byte %d is %d", i, b)
+		}
+	}
+	if line := p.logged(t, "sent in "); strings.Contains(line, "sent in 1 parts") {
+		t.Error(line)
+	}
+	if err := s.Run(); err != nil || s.CloseStatus() != leat.CloseNormal {
+		t.Errorf("%d (%v)", s.CloseStatus(), err)
+	}
+}
+
+func TestClientPrintsTheAnswers(t *testing.T) {
+	client := func(p *program, path string, texts ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "client"), append([]string{"ws" + strings.TrimPrefix(p.url, "http") + path}, texts...)...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	if got := client(run(t, "echo"), "/echo", "hello", "world"); got != "hello\nworld\n" {
+		t.Errorf("%q", got)
+	}
+	if got := client(run(t, "nonblocking", "-size", "3000000"), "/large"); got != "3000000 bytes\nclosed: 1000 \n" {
+		t.Errorf("%q", got)
+	}
+	if got := client(run(t, "modes"), "/modes", "sideways"); got != "closed: 1003 modes are buffered, blocking, non-blocking and more\n" {
+		t.Errorf("%q", got)
+	}
 }
