@@ -29,8 +29,8 @@ var limitSection = section{
 			path: "limits.queue", in: inServer | inRoute, kind: size, def: "256KB", ioto: "none",
 			why:   "memory has to be bounded where a reader stops reading",
 			field: func(s *scope) any { return &s.limits.Queue },
-			doc: "What may wait for one slow reader in the server's memory. Beyond it a stream waits, or gets `ErrSlowReader`, as a WebSocket does; " +
-				"when nothing waits, a message up to `limits.maxMessage` is always taken.",
+			doc: "What may wait for one slow reader in the server's memory. Beyond it a stream waits, or gets `ErrSlowReader`. " +
+				"So does a WebSocket, but that one message up to `limits.maxMessage` is always taken when nothing waits.",
 		},
 		{
 			path: "limits.sendBuffer", in: inServer | inRoute, kind: size, def: "64KB", ioto: "the kernel's, up to 4 MiB",

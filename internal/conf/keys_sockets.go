@@ -25,7 +25,7 @@ var socketSection = section{
 		{
 			path: "webSockets.ping", in: inServer | inRoute, kind: duration, def: "never",
 			field: func(s *scope) any { return &s.sockets.Ping },
-			doc:   "How long nothing may come in before a ping asks whether the peer is there. A peer that does not answer it in time is closed.",
+			doc:   "How long nothing may come in before a ping asks whether the peer is there. A peer that stays silent as long again, or for `timeouts.write` if that is less, is closed with 1001.",
 		},
 		{
 			path: "webSockets.protocol", in: inServer | inRoute, kind: protocols, def: "chat",
