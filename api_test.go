@@ -29,6 +29,20 @@ func TestAPI(t *testing.T) {
 }
 
 func TestEveryPublicTypeHasAnExample(t *testing.T) {
+	for _, typ := range publicDoc(t).Types {
+		n := len(typ.Examples)
+		for _, f := range append(typ.Funcs, typ.Methods...) {
+			n += len(f.Examples)
+		}
+		if n == 0 {
+			t.Errorf("type %s has no Example", typ.Name)
+		}
+	}
+}
+
+// publicDoc is what go doc knows of the package.
+func publicDoc(t *testing.T) *doc.Package {
+	t.Helper()
 	fset := token.NewFileSet()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -46,13 +60,5 @@ func TestEveryPublicTypeHasAnExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, typ := range p.Types {
-		n := len(typ.Examples)
-		for _, f := range append(typ.Funcs, typ.Methods...) {
-			n += len(f.Examples)
-		}
-		if n == 0 {
-			t.Errorf("type %s has no Example", typ.Name)
-		}
-	}
+	return p
 }
