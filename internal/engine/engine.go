@@ -68,8 +68,9 @@ type Options struct {
 
 // A Handler is called back by its connection. Data, what Conn.Call is given,
 // and Closed never overlap for one connection, and may block: others go on.
-// Hangup, Wrote, Alarm, Ahead and Ending come at once, also while another call is
-// running, and must not block. A panic ends the connection with a *PanicError.
+// Hangup, Wrote, Alarm, Ahead and Ending come at once, also while another call
+// is running, and must not block. A panic ends the connection with a
+// *PanicError.
 type Handler interface {
 	// Data gives bytes that the peer sent, valid during the call.
 	Data(c Conn, b []byte)

@@ -46,21 +46,22 @@ type goConn struct {
 	before   int     // of them, those ahead of it
 	urged    bool    // Ahead is owed
 	writing  bool    // somebody writes, or has promised to
+	writer   func()  // write
 	pass     bool    // a callback is running
 	promise  *time.Timer
 	promised bool
 	pending  []func(Conn) // of Call
 	calling  bool         // somebody makes these calls
 
-	ending    bool
-	closed    bool
-	aborting  bool      // Abort is closing the link
-	announced sync.Once // Ending
-	told      bool      // Closed has been called, or is about to be
-	reading   bool      // the reader is at work
-	lingering bool      // the read deadline is the end's
-	reason    error     // of the end
-	alarm     *time.Timer
+	ending     bool
+	closed     bool
+	announcing sync.WaitGroup // Ending runs, or is about to
+	aborting   bool           // Abort is closing the link
+	told       bool           // Closed has been called, or is about to be
+	reading    bool           // the reader is at work
+	lingering  bool           // the read deadline is the end's
+	reason     error          // of the end
+	alarm      *time.Timer
 }
 
 // read hands over what the peer sends until it ends its half, and then waits

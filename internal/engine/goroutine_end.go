@@ -18,16 +18,16 @@ func (c *goConn) End(last []byte, reason error) {
 		c.enqueue(last)
 	}
 	if !c.writing {
-		c.writing = true
-		go c.write()
+		c.startWriter()
 	}
 	c.mu.Unlock()
 	c.announce(reason)
 }
 
-// announce calls Ending once; who calls it again waits until that has returned.
+// announce calls Ending. Who has called finish does so next, without mu.
 func (c *goConn) announce(reason error) {
-	c.announced.Do(func() { c.h.Ending(c, reason) })
+	defer c.announcing.Done()
+	c.guard(func() { c.h.Ending(c, reason) })
 }
 
 // Abort closes at once; see Conn.
@@ -37,14 +37,17 @@ func (c *goConn) Abort(reason error) {
 		c.mu.Unlock()
 		return
 	}
-	if !c.ending {
+	first := !c.ending
+	if first {
 		c.finish(reason)
 	} else if c.reason == nil {
 		c.reason = reason // the end was orderly, but did not come about
 	}
 	c.closed, c.aborting = true, true
 	c.mu.Unlock()
-	c.announce(reason)
+	if first {
+		c.announce(reason)
+	}
 	_ = c.link.Close() // the connection has failed; its close can say nothing new
 	c.mu.Lock()
 	c.aborting = false
@@ -58,6 +61,7 @@ func (c *goConn) Abort(reason error) {
 // finish notes why the connection ends. It is called with mu held.
 func (c *goConn) finish(reason error) {
 	c.reason = reason
+	c.announcing.Add(1)
 	c.pending = nil
 	c.breakPromise()
 }
@@ -98,10 +102,10 @@ func (c *goConn) tell() {
 		_ = c.link.Close() // closing twice does no harm; leaving it open would
 	}
 	go func() {
-		c.announce(reason)
 		c.calls.Lock()
 		defer c.calls.Unlock()
 		c.lastSignal()
+		c.announcing.Wait()
 		c.guard(func() { c.h.Closed(c, reason) })
 	}()
 }

@@ -68,8 +68,7 @@ func (c *goConn) wake() {
 	switch {
 	case c.writing:
 	case !c.pass:
-		c.writing = true
-		go c.write()
+		c.startWriter()
 	case c.promise == nil:
 		c.promise, c.promised = time.AfterFunc(passTime, c.startWrite), true
 	case !c.promised:
@@ -78,13 +77,21 @@ func (c *goConn) wake() {
 	}
 }
 
-// claim answers whether the caller must write, who is then the only one.
+// startWriter has a goroutine write.
+func (c *goConn) startWriter() {
+	c.writing = true
+	if c.writer == nil {
+		c.writer = c.write // once: a go statement with a receiver allocates
+	}
+	go c.writer()
+}
+
+// claim answers whether somebody must write whom the caller has to start.
 func (c *goConn) claim() bool {
 	c.breakPromise()
 	if c.writing || c.queue == nil && !c.urged || c.closed {
 		return false
 	}
-	c.writing = true
 	return true
 }
 
@@ -121,6 +128,6 @@ func (c *goConn) Flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.claim() {
-		go c.write()
+		c.startWriter()
 	}
 }

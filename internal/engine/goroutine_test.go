@@ -1,7 +1,11 @@
 package engine_test
 
 import (
+	"errors"
+	"io"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/engine/enginetest"
@@ -9,4 +13,129 @@ import (
 
 func TestTheGoroutineEngineKeepsTheContract(t *testing.T) {
 	enginetest.Test(t, engine.Goroutines{})
+}
+
+// pair is a connection over loopback TCP.
+func pair(t *testing.T) (near, far net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far, err = net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = near.Close() // the engine may have closed it
+		_ = far.Close()  // the test may have closed it
+	})
+	return near, far
+}
+
+// A handler has nothing to do but say what was written.
+type handler struct{ wrote chan int }
+
+func (h *handler) Data(engine.Conn, []byte)               {}
+func (h *handler) Hangup(engine.Conn)                     {}
+func (h *handler) Alarm(engine.Conn)                      {}
+func (h *handler) Ahead(_ engine.Conn, dst []byte) []byte { return dst }
+func (h *handler) Closed(engine.Conn, error)              {}
+func (h *handler) Ending(engine.Conn, error)              {}
+func (h *handler) Wrote(_ engine.Conn, n, left int) {
+	if left == 0 {
+		h.wrote <- n
+	}
+}
+
+func TestASendToAPeerThatReadsAllocatesNothing(t *testing.T) {
+	near, far := pair(t)
+	go func() { _, _ = io.Copy(io.Discard, far) }() // to its end
+	h := &handler{wrote: make(chan int, 1)}
+	c := engine.Goroutines{}.Adopt(near, nil, h, engine.Options{Budget: 1 << 20, Stall: time.Minute})
+	b := make([]byte, 1000)
+	sends := func() {
+		if err := c.Send(b); err != nil {
+			t.Error(err)
+		}
+		<-h.wrote
+	}
+	if n := testing.AllocsPerRun(1000, sends); n > 0 && !underRace {
+		t.Errorf("%v allocations for each Send", n)
+	}
+	pass := func(c engine.Conn) { _ = c.Send(b) } // Wrote tells whether it was taken
+	calls := func() {
+		c.Call(pass)
+		<-h.wrote
+	}
+	if n := testing.AllocsPerRun(1000, calls); n > 2 && !underRace { // the list and its goroutine
+		t.Errorf("%v allocations for each call that sends", n)
+	}
+	c.Abort(nil)
+}
+
+// A gauge tells how much each read of a link asks for.
+type gauge struct {
+	net.Conn
+	asked chan int
+}
+
+func (g *gauge) Read(b []byte) (int, error) {
+	g.asked <- len(b)
+	return g.Conn.Read(b)
+}
+
+func TestALargeReadBufferIsHeldOnlyWhileMuchComes(t *testing.T) {
+	const small, large = 1 << 10, 64 << 10
+	near, far := pair(t)
+	g := &gauge{Conn: near, asked: make(chan int, 10000)}
+	c := engine.Goroutines{}.Adopt(g, nil, &handler{}, engine.Options{Budget: 1 << 20})
+	next := func() int {
+		t.Helper()
+		select {
+		case n := <-g.asked:
+			return n
+		case <-time.After(20 * time.Second):
+			t.Fatal("no read")
+			return 0
+		}
+	}
+	send := func(size int) {
+		t.Helper()
+		if _, err := far.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, size := range []int{1, small - 1} {
+		if n := next(); n != small {
+			t.Fatalf("%d asked for at first", n)
+		}
+		send(size)
+	}
+	for _, size := range []int{small, 2 << 20} { // one that stops where the small buffer ends, and one that does not
+		if n := next(); n != small {
+			t.Fatalf("%d asked for while little came", n)
+		}
+		send(size)
+		if n := next(); n != large {
+			t.Fatalf("%d asked for of %d", n, size)
+		}
+	}
+	last := 0
+	for quiet := false; !quiet; { // the last read asks for little, and nothing comes
+		select {
+		case last = <-g.asked:
+		case <-time.After(500 * time.Millisecond):
+			quiet = true
+		}
+	}
+	if last != small {
+		t.Errorf("%d asked for while nothing comes", last)
+	}
+	c.Abort(errors.New("done"))
 }

@@ -14,6 +14,7 @@ const writeSize = 64 << 10
 func (c *goConn) startWrite() {
 	c.mu.Lock()
 	must := c.claim()
+	c.writing = c.writing || must
 	c.mu.Unlock()
 	if must {
 		c.write()

@@ -2,13 +2,8 @@
 package enginetest
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,29 +18,54 @@ const patience = 20 * time.Second
 // Test holds an engine to its contract.
 func Test(t *testing.T, e engine.Engine) {
 	for name, test := range map[string]func(*testing.T, engine.Engine){
-		"everything sent arrives once and in order":           inOrder,
-		"senders at the same time do not mix their bytes":     whole,
-		"what one callback sends leaves in one write":         onePass,
-		"a slow callback's bytes do not wait for it":          slowCallback,
-		"a stopped reader costs no more than the budget":      budget,
-		"what is larger than the budget is refused as such":   tooLarge,
-		"a reader that takes nothing ends the connection":     stall,
-		"a slow reader that goes on reading is kept":          slowReader,
-		"a hang-up is seen while a callback runs":             hangup,
-		"a half-closed peer still gets the end":               halfClosed,
-		"a reset ends the connection":                         reset,
-		"an end sends what waits, then the last, then FIN":    end,
-		"an end does not wait for ever for its peer":          linger,
-		"an abort frees a write under way":                    abort,
-		"the alarm rings once for each time it is set":        alarm,
-		"callbacks do not overlap":                            overlap,
-		"a callback that panics ends its own connection only": panics,
-		"a callback that ends its goroutine ends as a panic":  goexit,
-		"bytes that a failed write may still read are left":   failedWrite,
-		"what was read before comes first":                    pending,
-		"the beginning of the end is told at once":            ending,
-		"whatever races, closed comes once":                   races,
-		"nothing is left of connections that ended":           leaves,
+		"everything sent arrives once and in order":              inOrder,
+		"senders at the same time do not mix their bytes":        whole,
+		"a stopped reader costs no more than the budget":         budget,
+		"what is larger than the budget is refused as such":      tooLarge,
+		"one above the budget is taken, and one only":            above,
+		"one above the budget waits until its last byte":         partly,
+		"there is room again while a long write lasts":           progress,
+		"what is written is told, and nothing else":              told,
+		"after the end there is no room":                         noRoom,
+		"what is urgent goes at once when nothing waits":         urgentAlone,
+		"what is urgent goes with what its callback sends":       urgentPass,
+		"what is urgent and what waits leave in one write":       urgentOnce,
+		"what is urgent passes a unit that is not begun":         urgentPasses,
+		"what is urgent goes between the next two units":         urgentBetween,
+		"what is urgent goes between writes without units":       urgentPlain,
+		"what is urgent goes before what an end sends":           urgentEnd,
+		"an urge that has nothing to say writes nothing":         urgentNothing,
+		"whatever is urgent at whatever time, units stay whole":  urgentRandom,
+		"what one callback sends leaves in one write":            onePass,
+		"a slow callback's bytes do not wait for it":             slowCallback,
+		"a flush writes what a callback has sent":                flush,
+		"a hang-up is seen while a callback runs":                hangup,
+		"the alarm rings once for each time it is set":           alarm,
+		"the alarm rings while a callback runs":                  alarmAtOnce,
+		"callbacks do not overlap":                               overlap,
+		"calls are made in their order":                          callOrder,
+		"a call that blocks holds up its own connection only":    callBlocks,
+		"once the end has begun no call is made":                 noCall,
+		"a callback that panics ends its own connection only":    panics,
+		"whichever callback panics ends the connection":          panicsAnywhere,
+		"a callback that ends its goroutine ends as a panic":     goexit,
+		"what was read before comes first":                       pending,
+		"a peer that sends much is read in order":                much,
+		"a peer is read while a large answer is written":         largeAnswer,
+		"a reader that takes nothing ends the connection":        stall,
+		"a slow reader that goes on reading is kept":             slowReader,
+		"a half-closed peer still gets the end":                  halfClosed,
+		"a reset ends the connection":                            reset,
+		"an end sends what waits, then the last, then FIN":       end,
+		"an end does not wait for ever for its peer":             linger,
+		"an end waits for a peer that was sending much":          lingerMuch,
+		"an end that drips is given up by an alarm and an abort": endGivenUp,
+		"an abort frees a write under way":                       abort,
+		"no alarm rings after closed":                            alarmTooLate,
+		"the beginning of the end is told at once":               ending,
+		"bytes that a failed write may still read are left":      failedWrite,
+		"whatever races, closed comes once and last":             races,
+		"nothing is left of connections that ended":              leaves,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, e) })
 	}
@@ -61,32 +81,45 @@ type peer struct {
 	wrote  func(c engine.Conn, n, left int)
 	alarm  func(engine.Conn)
 	ahead  func(dst []byte) []byte
-	ending func(error)
+	ending func(c engine.Conn, reason error)
 	closed chan error
-	closes atomic.Int32
 
-	endings atomic.Int32
+	endings, closes atomic.Int32
+	inside          atomic.Int32 // callbacks but Closed
+}
+
+// enter notes that a callback runs, and answers what notes its end.
+func (p *peer) enter() func() {
+	p.inside.Add(1)
+	if p.closes.Load() != 0 {
+		p.t.Error("a callback after Closed")
+	}
+	return func() { p.inside.Add(-1) }
 }
 
 func (p *peer) Data(c engine.Conn, b []byte) {
+	defer p.enter()()
 	if p.data != nil {
 		p.data(c, b)
 	}
 }
 
 func (p *peer) Hangup(c engine.Conn) {
+	defer p.enter()()
 	if p.hangup != nil {
 		p.hangup(c)
 	}
 }
 
 func (p *peer) Wrote(c engine.Conn, n, left int) {
+	defer p.enter()()
 	if p.wrote != nil {
 		p.wrote(c, n, left)
 	}
 }
 
 func (p *peer) Ahead(_ engine.Conn, dst []byte) []byte {
+	defer p.enter()()
 	if p.ahead != nil {
 		return p.ahead(dst)
 	}
@@ -94,19 +127,27 @@ func (p *peer) Ahead(_ engine.Conn, dst []byte) []byte {
 }
 
 func (p *peer) Alarm(c engine.Conn) {
+	defer p.enter()()
 	if p.alarm != nil {
 		p.alarm(c)
 	}
 }
 
-func (p *peer) Ending(_ engine.Conn, reason error) {
+func (p *peer) Ending(c engine.Conn, reason error) {
+	defer p.enter()()
 	p.endings.Add(1)
 	if p.ending != nil {
-		p.ending(reason)
+		p.ending(c, reason)
 	}
 }
 
 func (p *peer) Closed(_ engine.Conn, reason error) {
+	if p.inside.Load() != 0 {
+		p.t.Error("Closed while a callback runs")
+	}
+	if n := p.endings.Load(); n != 1 {
+		p.t.Errorf("Ending came %d times before Closed", n)
+	}
 	if p.closes.Add(1) == 1 {
 		p.closed <- reason
 	}
@@ -189,441 +230,5 @@ func await[T any](t *testing.T, what string, from <-chan T) T {
 	case <-time.After(patience):
 		t.Fatalf("%s did not come", what)
 		panic("unreachable")
-	}
-}
-
-func inOrder(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
-	var want bytes.Buffer
-	for i := range 1000 {
-		line := fmt.Appendln(nil, i)
-		want.Write(line)
-		p.send(line)
-	}
-	if got := p.read(want.Len()); !bytes.Equal(got, want.Bytes()) {
-		t.Error("not what was sent")
-	}
-}
-
-func whole(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
-	const senders, times, size = 8, 200, 100
-	var wg sync.WaitGroup
-	for i := range senders {
-		wg.Go(func() {
-			for range times {
-				p.send(bytes.Repeat([]byte{'a' + byte(i)}, size))
-			}
-		})
-	}
-	got := p.read(senders * times * size)
-	wg.Wait()
-	for len(got) > 0 {
-		if !bytes.Equal(got[:size], bytes.Repeat(got[:1], size)) {
-			t.Fatalf("mixed: %q", got[:size])
-		}
-		got = got[size:]
-	}
-}
-
-// A counter counts the writes of a link.
-type counter struct {
-	*net.TCPConn
-	writes atomic.Int32
-}
-
-func (c *counter) Write(b []byte) (int, error) {
-	c.writes.Add(1)
-	return c.TCPConn.Write(b)
-}
-
-func onePass(t *testing.T, e engine.Engine) {
-	near, far := connect(t)
-	link := &counter{TCPConn: near}
-	done := make(chan struct{})
-	p := new(peer).over(t, e, link, far, engine.Options{})
-	p.conn.Call(func(c engine.Conn) {
-		for range 10 {
-			_ = c.Send([]byte("x")) // the read below sees whether it was taken
-		}
-		close(done)
-	})
-	await(t, "the call", done)
-	p.read(10)
-	// One that the scheduler kept away for longer than a pass may take two.
-	if n := link.writes.Load(); n > 2 {
-		t.Errorf("%d writes for one callback", n)
-	}
-}
-
-func slowCallback(t *testing.T, e engine.Engine) {
-	arrived := make(chan struct{})
-	p := new(peer).adopt(t, e, engine.Options{})
-	p.conn.Call(func(c engine.Conn) {
-		_ = c.Send([]byte("now")) // the read below sees whether it was taken
-		<-arrived
-	})
-	p.read(3)
-	close(arrived)
-}
-
-func budget(t *testing.T, e engine.Engine) {
-	const size = 64 << 10
-	written := make(chan struct{}, 1)
-	var taken atomic.Int64
-	p := &peer{wrote: func(_ engine.Conn, n, left int) {
-		taken.Add(int64(n))
-		if left == 0 {
-			select {
-			case written <- struct{}{}:
-			default:
-			}
-		}
-	}}
-	near, far := connect(t)
-	_ = near.SetWriteBuffer(16 << 10) // so that the test needs not send megabytes
-	_ = far.SetReadBuffer(16 << 10)
-	p.over(t, e, near, far, engine.Options{Budget: 4 * size})
-	block := bytes.Repeat([]byte("b"), size)
-	sent, refused := 0, 0
-	for refused < 3 { // the kernel takes some between two of them
-		switch err := p.conn.Send(block); {
-		case err == nil:
-			sent += size
-			refused = 0
-		case errors.Is(err, engine.ErrFull):
-			refused++
-			runtime.Gosched()
-		default:
-			t.Fatal(err)
-		}
-		if sent > 64*size {
-			t.Fatal("no bound")
-		}
-	}
-	p.read(sent) // all that was taken, and nothing of what was refused
-	for taken.Load() != int64(sent) {
-		await(t, "Wrote with nothing left", written)
-	}
-	p.send([]byte("!"))
-	if got := p.read(1); got[0] != '!' {
-		t.Errorf("got %q", got)
-	}
-}
-
-func tooLarge(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{Budget: 100})
-	if err := p.conn.Send(make([]byte, 101)); !errors.Is(err, engine.ErrTooLarge) {
-		t.Errorf("Send: %v", err)
-	}
-	p.send([]byte("ok"))
-	p.read(2)
-}
-
-func stall(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{Budget: 32 << 20, Stall: 50 * time.Millisecond})
-	p.send(make([]byte, 24<<20)) // more than any kernel keeps
-	if err := p.reason(); !errors.Is(err, engine.ErrStalled) {
-		t.Errorf("reason: %v", err)
-	}
-	if err := p.conn.Send([]byte("x")); !errors.Is(err, engine.ErrClosed) {
-		t.Errorf("Send: %v", err)
-	}
-}
-
-func slowReader(t *testing.T, e engine.Engine) {
-	near, far := connect(t)
-	_ = near.SetWriteBuffer(16 << 10) // many small steps
-	_ = far.SetReadBuffer(16 << 10)
-	p := new(peer).over(t, e, near, far, engine.Options{Budget: 4 << 20, Stall: time.Second})
-	const size = 2 << 20
-	p.send(make([]byte, size))
-	began := time.Now()
-	for n := 0; n < size; {
-		n += len(p.read(64 << 10))
-		if n%(256<<10) == 0 {
-			<-time.After(200 * time.Millisecond) // 1.6 s in all, above Stall
-		}
-	}
-	if time.Since(began) < time.Second {
-		t.Error("the reader was not slow")
-	}
-	p.send([]byte("still here"))
-	p.read(10)
-}
-
-func hangup(t *testing.T, e engine.Engine) {
-	hung, running, leave := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	p := &peer{hangup: func(engine.Conn) { close(hung) }}
-	p.adopt(t, e, engine.Options{})
-	p.conn.Call(func(engine.Conn) {
-		close(running)
-		<-leave
-	})
-	await(t, "the call", running)
-	_ = p.far.CloseWrite() // a TCP connection can
-	await(t, "Hangup", hung)
-	close(leave)
-}
-
-func halfClosed(t *testing.T, e engine.Engine) {
-	gone := errors.New("gone")
-	p := &peer{hangup: func(c engine.Conn) { c.End([]byte("bye"), gone) }}
-	p.adopt(t, e, engine.Options{})
-	_ = p.far.CloseWrite() // a TCP connection can
-	if got, err := p.rest(); string(got) != "bye" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if err := p.reason(); err != gone { //nolint:errorlint // the very one
-		t.Errorf("reason: %v", err)
-	}
-}
-
-func reset(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
-	_ = p.far.SetLinger(0) // so that Close resets
-	_ = p.far.Close()
-	if err := p.reason(); !errors.Is(err, engine.ErrGone) {
-		t.Errorf("reason: %v", err)
-	}
-}
-
-func end(t *testing.T, e engine.Engine) {
-	why := errors.New("why")
-	p := new(peer).adopt(t, e, engine.Options{})
-	big := bytes.Repeat([]byte("0123456789abcdef"), 32<<10)
-	p.send(big)
-	p.conn.End([]byte("last"), why)
-	p.conn.End([]byte("again"), nil)
-	if err := p.conn.Send([]byte("late")); !errors.Is(err, engine.ErrClosed) {
-		t.Errorf("Send after End: %v", err)
-	}
-	got, err := p.rest()
-	if err != nil || !bytes.Equal(got, append(big, "last"...)) {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	if err := p.reason(); err != why { //nolint:errorlint // the very one
-		t.Errorf("reason: %v", err)
-	}
-}
-
-// A closer tells when a link is closed.
-type closer struct {
-	*net.TCPConn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (c *closer) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.TCPConn.Close()
-}
-
-func linger(t *testing.T, e engine.Engine) {
-	near, far := connect(t)
-	link := &closer{TCPConn: near, closed: make(chan struct{})}
-	p := new(peer).over(t, e, link, far, engine.Options{})
-	p.conn.End(nil, nil)
-	if err := p.reason(); err != nil {
-		t.Errorf("reason: %v", err)
-	}
-	await(t, "the close of a connection whose peer keeps it", link.closed)
-}
-
-func abort(t *testing.T, e engine.Engine) {
-	why := errors.New("why")
-	p := new(peer).adopt(t, e, engine.Options{Budget: 32 << 20})
-	p.send(make([]byte, 24<<20)) // more than any kernel keeps
-	p.conn.Abort(why)
-	if err := p.reason(); err != why { //nolint:errorlint // the very one
-		t.Errorf("reason: %v", err)
-	}
-}
-
-func alarm(t *testing.T, e engine.Engine) {
-	rang := make(chan time.Time, 10)
-	p := &peer{alarm: func(engine.Conn) { rang <- time.Now() }}
-	p.adopt(t, e, engine.Options{})
-	p.conn.SetAlarm(time.Now().Add(time.Hour))
-	at := time.Now().Add(30 * time.Millisecond)
-	p.conn.SetAlarm(at) // in place of the one before
-	if got := await(t, "Alarm", rang); got.Before(at) {
-		t.Errorf("%v early", at.Sub(got))
-	}
-	p.conn.SetAlarm(time.Now().Add(time.Hour))
-	p.conn.SetAlarm(time.Time{})
-	p.conn.SetAlarm(time.Now())
-	await(t, "Alarm", rang)
-	if len(rang) != 0 {
-		t.Error("rang again")
-	}
-}
-
-func overlap(t *testing.T, e engine.Engine) {
-	var inside, overlaps, calls atomic.Int32
-	busy := func(engine.Conn) {
-		if inside.Add(1) != 1 {
-			overlaps.Add(1)
-		}
-		runtime.Gosched()
-		calls.Add(1)
-		inside.Add(-1)
-	}
-	p := &peer{data: func(c engine.Conn, _ []byte) {
-		busy(c)
-		c.Call(busy)
-	}}
-	p.adopt(t, e, engine.Options{})
-	for range 200 {
-		if _, err := p.far.Write([]byte("x")); err != nil {
-			t.Fatal(err)
-		}
-		p.conn.Call(busy)
-	}
-	_ = p.far.Close()
-	p.conn.Abort(nil)
-	_ = p.reason() // whichever came first
-	if overlaps.Load() != 0 {
-		t.Errorf("%d of %d calls overlapped", overlaps.Load(), calls.Load())
-	}
-}
-
-func panics(t *testing.T, e engine.Engine) {
-	other := new(peer).adopt(t, e, engine.Options{})
-	p := new(peer).adopt(t, e, engine.Options{})
-	p.conn.Call(func(engine.Conn) { panic("oh") })
-	var panicked *engine.PanicError
-	if err := p.reason(); !errors.As(err, &panicked) || panicked.Value != "oh" || len(panicked.Stack) == 0 {
-		t.Errorf("reason: %#v", err)
-	}
-	other.send([]byte("ok"))
-	other.read(2)
-}
-
-func goexit(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
-	p.conn.Call(func(engine.Conn) { runtime.Goexit() })
-	var panicked *engine.PanicError
-	if err := p.reason(); !errors.As(err, &panicked) {
-		t.Errorf("ended with %v", err)
-	}
-}
-
-// A keeper is a link whose write fails while somebody still reads the bytes,
-// as a write to an HTTP/2 stream that was reset does.
-type keeper struct{ kept chan []byte }
-
-func (k *keeper) Write(b []byte) (int, error) {
-	k.kept <- b
-	return 0, errors.New("reset")
-}
-
-func (k *keeper) Close() error                     { return nil }
-func (k *keeper) SetWriteDeadline(time.Time) error { return nil }
-
-func failedWrite(t *testing.T, e engine.Engine) {
-	for range 20 {
-		_, unused := connect(t)
-		k := &keeper{kept: make(chan []byte, 1)}
-		p := new(peer).over(t, e, k, unused, engine.Options{})
-		p.send([]byte("mine"))
-		kept := await(t, "a write", k.kept)
-		_ = p.reason()
-		other := new(peer).adopt(t, e, engine.Options{})
-		other.send([]byte("secret"))
-		_ = other.read(len("secret"))
-		if string(kept) != "mine" {
-			t.Fatalf("the bytes have become %q", kept)
-		}
-	}
-}
-
-func pending(t *testing.T, e engine.Engine) {
-	got := make(chan string, 10)
-	p := &peer{data: func(_ engine.Conn, b []byte) { got <- string(b) }}
-	p.adopt(t, e, engine.Options{}, []byte("first")...)
-	if s := await(t, "Data", got); s != "first" {
-		t.Errorf("got %q", s)
-	}
-	if _, err := p.far.Write([]byte("second")); err != nil {
-		t.Fatal(err)
-	}
-	if s := await(t, "Data", got); s != "second" {
-		t.Errorf("got %q", s)
-	}
-}
-
-func races(t *testing.T, e engine.Engine) {
-	for i := range 200 {
-		p := &peer{hangup: func(c engine.Conn) { c.End(nil, nil) }}
-		p.adopt(t, e, engine.Options{})
-		acts := []func(){
-			func() { _ = p.conn.Send([]byte("x")) }, // it may come too late
-			func() { p.conn.End([]byte("y"), nil) },
-			func() { p.conn.Abort(nil) },
-			func() { _ = p.far.Close() },
-			func() { p.conn.SetAlarm(time.Now()) },
-		}
-		var wg sync.WaitGroup
-		for k := range acts {
-			wg.Go(acts[(k+i)%len(acts)])
-		}
-		wg.Wait()
-		_ = p.reason() // whichever won
-		if n := p.closes.Load(); n != 1 {
-			t.Fatalf("Closed came %d times", n)
-		}
-	}
-}
-
-func leaves(t *testing.T, e engine.Engine) {
-	before := runtime.NumGoroutine()
-	for range 100 {
-		p := &peer{hangup: func(c engine.Conn) { c.End(nil, nil) }}
-		p.adopt(t, e, engine.Options{})
-		p.send([]byte("x"))
-		p.conn.SetAlarm(time.Now().Add(time.Hour))
-		p.read(1)
-		_ = p.far.Close()
-		_ = p.reason() // gone, or in order: both end it
-	}
-	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-		}
-	}
-}
-
-// ending: a callback that waits for the end of its connection gets to know it,
-// and Closed comes behind both.
-func ending(t *testing.T, e engine.Engine) {
-	for name, begin := range map[string]func(p *peer){
-		"End":   func(p *peer) { p.conn.End([]byte("last"), engine.ErrGone) },
-		"Abort": func(p *peer) { p.conn.Abort(engine.ErrGone) },
-		"reset": func(p *peer) {
-			_ = p.far.SetLinger(0)
-			_ = p.far.Close()
-			for p.conn.Send(make([]byte, 1)) == nil { // until it is noticed
-				runtime.Gosched()
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			waits, told := make(chan struct{}), make(chan struct{})
-			p := &peer{
-				data:   func(engine.Conn, []byte) { close(waits); <-told },
-				ending: func(error) { close(told) },
-			}
-			p.adopt(t, e, engine.Options{Budget: 1 << 20})
-			p.send([]byte("x"))
-			<-waits
-			begin(p)
-			if err := p.reason(); !errors.Is(err, engine.ErrGone) {
-				t.Errorf("the reason is %v", err)
-			}
-			if n := p.endings.Load(); n != 1 {
-				t.Errorf("told %d times", n)
-			}
-		})
 	}
 }
