@@ -137,9 +137,10 @@ func newSocket(srv *Server, o settings, client bool, a ws.Agreement) *Socket {
 	if !o.events() {
 		s.inbox = newInbox()
 	}
-	now := time.Now()
-	s.received.Store(ticks(now))
-	s.active.Store(ticks(now))
+	now := ticks(time.Now())
+	s.received.Store(now)
+	s.active.Store(now)
+	s.clocks.floor, s.clocks.pinged = now, now
 	return s
 }
 

@@ -11,8 +11,8 @@ import (
 // clocks are a socket's deadlines, in ticks; 0 for none.
 type clocks struct {
 	endBy   int64 // the request timeout
-	floor   int64 // the inactivity timeout is not before
-	pinged  int64 // when the last ping was sent
+	floor   int64 // the inactivity timeout is not before; always set
+	pinged  int64 // when the last ping was sent; always set
 	jitter  int64 // how much earlier the next one is
 	closeBy int64 // the close handshake is given up
 }
@@ -36,7 +36,7 @@ func (s *Socket) UpdateDeadline() {
 	defer s.mu.Unlock()
 	now := ticks(time.Now())
 	s.active.Store(now)
-	s.clocks.floor, s.clocks.endBy = 0, 0
+	s.clocks.floor, s.clocks.endBy = now, 0
 	if s.o.request > 0 {
 		s.clocks.endBy = now + int64(s.o.request)
 	}
