@@ -1,0 +1,259 @@
+package load
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// A loop drives its connections with one level-triggered epoll.
+type loop struct {
+	epoll   int
+	target  target
+	deflate bool // ask for permessage-deflate, no context on either side
+	handler handler
+	byFD    []*conn
+	conns   []*conn
+	buf     []byte
+	events  []syscall.EpollEvent
+	opening int // connections that are dialled but not open
+	err     error
+}
+
+// A handler is the work that a loop does.
+type handler interface {
+	// piece is called for each piece of each message.
+	piece(c *conn, p piece) error
+	// read is called when everything that one read brought has been handed on.
+	read(c *conn)
+}
+
+type conn struct {
+	fd      int
+	id      uint32
+	open    bool
+	writing bool   // epoll tells when the socket takes more
+	out     []byte // what it did not take yet
+	head    []byte // of the answer, while it comes
+	parser  parser
+
+	sent, received uint32  // messages
+	when           []int64 // when the messages under way were sent
+	gathered       []byte  // of a compressed message
+}
+
+func newLoop(t target, h handler, deflate bool) (*loop, error) {
+	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &loop{
+		epoll: epoll, target: t, handler: h, deflate: deflate,
+		buf: make([]byte, 512<<10), events: make([]syscall.EpollEvent, 1024),
+	}, nil
+}
+
+func (l *loop) close() {
+	for _, c := range l.conns {
+		if l.byFD[c.fd] == c {
+			_ = syscall.Close(c.fd)
+		}
+	}
+	_ = syscall.Close(l.epoll)
+}
+
+func (l *loop) fail(c *conn, err error) {
+	if l.err == nil {
+		l.err = fmt.Errorf("connection %d: %w", c.id, err)
+	}
+	if l.byFD[c.fd] == c {
+		l.byFD[c.fd] = nil
+		_ = syscall.Close(c.fd)
+	}
+}
+
+// One key keeps connecting cheap; the answer to it is checked (RFC 6455, 1.3).
+var (
+	handshakeKey    = base64.StdEncoding.EncodeToString([]byte("the sample nonce"))
+	handshakeAccept = []byte("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+)
+
+func (l *loop) request() []byte {
+	r := "GET " + l.target.path + " HTTP/1.1\r\nHost: " + l.target.host +
+		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n"
+	if l.deflate {
+		r += "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n"
+	}
+	return []byte(r + "\r\n")
+}
+
+// connect opens n connections, so many at a time that no listen queue overflows.
+func (l *loop) connect(n int) error {
+	const most = 256
+	request := l.request()
+	deadline := time.Now().Add(time.Minute)
+	for len(l.conns) < n || l.opening > 0 {
+		for len(l.conns) < n && l.opening < most {
+			if err := l.dial(request); err != nil {
+				return err
+			}
+		}
+		if l.poll(100); l.err != nil {
+			return l.err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("only %d of %d connections have opened in time", len(l.conns)-l.opening, n)
+		}
+	}
+	return nil
+}
+
+func (l *loop) dial(request []byte) error {
+	fd, err := dial(&l.target, len(l.conns))
+	if err != nil {
+		return err
+	}
+	c := &conn{fd: fd, id: uint32(len(l.conns)), out: request, writing: true}
+	if fd >= len(l.byFD) {
+		l.byFD = append(l.byFD, make([]*conn, fd+1024-len(l.byFD))...)
+	}
+	l.byFD[fd] = c
+	l.conns = append(l.conns, c)
+	l.opening++
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT, Fd: int32(fd)}
+	if err := syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	return nil
+}
+
+// poll waits at most so many milliseconds for events, and handles them.
+func (l *loop) poll(ms int) {
+	n, err := syscall.EpollWait(l.epoll, l.events, ms)
+	if err != nil {
+		if err != syscall.EINTR && l.err == nil {
+			l.err = fmt.Errorf("epoll: %w", err)
+		}
+		return
+	}
+	for _, ev := range l.events[:n] {
+		c := l.byFD[ev.Fd]
+		if c != nil && ev.Events&syscall.EPOLLOUT != 0 {
+			l.flush(c)
+		}
+		if l.byFD[ev.Fd] != nil && ev.Events&^syscall.EPOLLOUT != 0 {
+			l.readable(c)
+		}
+	}
+}
+
+func (l *loop) readable(c *conn) {
+	n, e := read(c.fd, l.buf)
+	switch {
+	case e == syscall.EAGAIN || e == syscall.EINTR:
+		return
+	case e != 0:
+		l.fail(c, fmt.Errorf("read: %w", e))
+		return
+	case n == 0:
+		l.fail(c, errors.New("the server closed the connection"))
+		return
+	}
+	b := l.buf[:n]
+	if !c.open {
+		var err error
+		if b, err = l.answer(c, b); err != nil {
+			l.fail(c, err)
+			return
+		}
+	}
+	if len(b) == 0 {
+		return
+	}
+	err := c.parser.feed(b,
+		func(p piece) error { return l.handler.piece(c, p) },
+		func(b []byte) { l.send(c, appendFrame(nil, 0x80|opPong, b)) })
+	if err != nil {
+		l.fail(c, err)
+		return
+	}
+	l.handler.read(c)
+}
+
+// answer reads the server's answer to the handshake, and returns what is behind
+// it.
+func (l *loop) answer(c *conn, b []byte) (rest []byte, err error) {
+	c.head = append(c.head, b...)
+	end := bytes.Index(c.head, []byte("\r\n\r\n"))
+	if end < 0 {
+		return nil, nil
+	}
+	head := c.head[:end+4]
+	granted := bytes.Contains(bytes.ToLower(head), []byte("server_no_context_takeover"))
+	switch {
+	case !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")):
+		return nil, fmt.Errorf("the server answers %.80q", head)
+	case !bytes.Contains(head, handshakeAccept):
+		return nil, fmt.Errorf("wrong Sec-WebSocket-Accept in %q", head)
+	case granted != l.deflate:
+		return nil, fmt.Errorf("permessage-deflate asked for: %v, granted without context: %v", l.deflate, granted)
+	}
+	rest, c.head = c.head[end+4:], nil
+	c.open = true
+	l.opening--
+	return rest, nil
+}
+
+// send writes b, and keeps what the socket does not take.
+func (l *loop) send(c *conn, b []byte) {
+	if len(c.out) > 0 {
+		c.out = append(c.out, b...)
+		return
+	}
+	n, e := write(c.fd, b)
+	if e == syscall.EAGAIN {
+		n, e = 0, 0
+	}
+	if e != 0 {
+		l.fail(c, fmt.Errorf("write: %w", e))
+		return
+	}
+	if n < len(b) {
+		c.out = append([]byte(nil), b[n:]...)
+		l.want(c, true)
+	}
+}
+
+func (l *loop) flush(c *conn) {
+	if len(c.out) > 0 {
+		n, e := write(c.fd, c.out)
+		if e == syscall.EAGAIN {
+			return
+		}
+		if e != 0 {
+			l.fail(c, fmt.Errorf("write: %w", e))
+			return
+		}
+		if c.out = c.out[n:]; len(c.out) > 0 {
+			return
+		}
+	}
+	c.out = nil
+	l.want(c, false)
+}
+
+// want says whether epoll shall tell when the socket takes more.
+func (l *loop) want(c *conn, writing bool) {
+	if c.writing == writing {
+		return
+	}
+	c.writing = writing
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.fd)}
+	if writing {
+		ev.Events |= syscall.EPOLLOUT
+	}
+	_ = syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, &ev)
+}
