@@ -1,7 +1,7 @@
 # The work around the code. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help test check deps fmt lint race fuzz browser cross golden
+.PHONY: help test check deps fmt lint race fuzz browser cross bench golden
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ browser: ## the page in Chromium and its reader in Node.js
 
 cross: ## vet for the systems that this machine is not
 	@scripts/cross.sh
+
+bench: ## echo beside other servers, in 5 minutes; WRITE=1 keeps the table
+	@scripts/bench.sh $(if $(WRITE),-readme bench/README.md)
 
 golden: ## rewrite golden files; read the diff before you commit it
 	@go test $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') \
