@@ -82,6 +82,7 @@ type Socket struct {
 
 	mu      sync.Mutex
 	conn    engine.Conn
+	asked   func(*Socket) // of adopt, by a shutdown that came before
 	state   socketState
 	written chan struct{} // closed when bytes have been taken; nil when nobody waits for it
 	clocks  clocks
@@ -150,16 +151,15 @@ func (s *Socket) adopt(link engine.Link, pending []byte) {
 	s.conn = s.srv.engine.Adopt(link, pending, (*line)(s), engine.Options{
 		Budget: s.o.queue, Most: s.o.mostSent(), Stall: s.o.write, Unit: frameLength,
 	})
-	stopped := s.state != socketOpen
+	asked := s.asked
 	s.mu.Unlock()
-	if stopped { // by a shutdown that came before
-		s.conn.Abort(ErrShutdown)
-		return
-	}
 	if s.o.open != nil {
 		s.conn.Call(func(engine.Conn) { s.call(s.begin) })
 	}
 	s.UpdateDeadline()
+	if asked != nil {
+		asked(s)
+	}
 }
 
 // Subprotocol is the subprotocol that was agreed on, "" for none.

@@ -141,24 +141,25 @@ func (s *Socket) giveUpIn(d time.Duration) {
 
 // stop tells the peer that the server stops.
 func (s *Socket) stop() {
-	if s.attached() {
+	if s.attached((*Socket).stop) {
 		s.startClose(CloseGoingAway, "the server stops", ErrShutdown, false)
 	}
 }
 
 // kill ends the socket at once.
 func (s *Socket) kill() {
-	if s.attached() {
+	if s.attached((*Socket).kill) {
 		s.conn.Abort(ErrShutdown)
 	}
 }
 
-// attached says whether the socket has its connection; if not it will not live.
-func (s *Socket) attached() bool {
+// attached says whether the socket has its connection; if not, adopt does what
+// is asked for when it has.
+func (s *Socket) attached(asked func(*Socket)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
-		s.state, s.cause = socketEnded, ErrShutdown
+		s.asked = asked
 	}
 	return s.conn != nil
 }

@@ -164,13 +164,16 @@ func TestTimeoutsCloseWith1001AndTheirName(t *testing.T) {
 		want string
 		at   time.Duration
 	}{
-		"inactivity":                  {leat.SocketOptions{Inactivity: time.Minute}, nil, "timeouts.inactivity", time.Minute},
-		"inactivity after a pong":     {leat.SocketOptions{Inactivity: time.Minute}, func(_ *leat.Socket, p *timedPeer) { sleep(30 * time.Second); p.frame(ws.Header{Fin: true, Opcode: ws.OpPong}, "") }, "timeouts.inactivity", 90 * time.Second},
-		"inactivity after a message":  {leat.SocketOptions{Inactivity: time.Minute}, func(s *leat.Socket, _ *timedPeer) { sleep(30 * time.Second); _, _ = s.SendText("x") }, "timeouts.inactivity", 90 * time.Second},
-		"request":                     {leat.SocketOptions{Request: time.Hour, PingEvery: time.Minute, Inactivity: leat.Never}, nil, "timeouts.request", time.Hour},
-		"inactivity extended":         {leat.SocketOptions{Inactivity: time.Minute}, func(s *leat.Socket, _ *timedPeer) { s.ExtendTimeout(time.Minute) }, "timeouts.inactivity", 2 * time.Minute},
-		"request extended":            {leat.SocketOptions{Request: time.Minute}, func(s *leat.Socket, _ *timedPeer) { s.ExtendTimeout(time.Minute) }, "timeouts.request", 2 * time.Minute},
-		"request begun anew":          {leat.SocketOptions{Request: time.Minute}, func(s *leat.Socket, _ *timedPeer) { sleep(30 * time.Second); s.UpdateDeadline() }, "timeouts.request", 90 * time.Second},
+		"inactivity": {leat.SocketOptions{Inactivity: time.Minute}, nil, "timeouts.inactivity", time.Minute},
+		"inactivity after a pong": {leat.SocketOptions{Inactivity: time.Minute}, func(_ *leat.Socket, p *timedPeer) {
+			sleep(30 * time.Second)
+			p.frame(ws.Header{Fin: true, Opcode: ws.OpPong}, "")
+		}, "timeouts.inactivity", 90 * time.Second},
+		"inactivity after a message": {leat.SocketOptions{Inactivity: time.Minute}, func(s *leat.Socket, _ *timedPeer) { sleep(30 * time.Second); _, _ = s.SendText("x") }, "timeouts.inactivity", 90 * time.Second},
+		"request":                    {leat.SocketOptions{Request: time.Hour, PingEvery: time.Minute, Inactivity: leat.Never}, nil, "timeouts.request", time.Hour},
+		"inactivity extended":        {leat.SocketOptions{Inactivity: time.Minute}, func(s *leat.Socket, _ *timedPeer) { s.ExtendTimeout(time.Minute) }, "timeouts.inactivity", 2 * time.Minute},
+		"request extended":           {leat.SocketOptions{Request: time.Minute}, func(s *leat.Socket, _ *timedPeer) { s.ExtendTimeout(time.Minute) }, "timeouts.request", 2 * time.Minute},
+		"request begun anew":         {leat.SocketOptions{Request: time.Minute}, func(s *leat.Socket, _ *timedPeer) { sleep(30 * time.Second); s.UpdateDeadline() }, "timeouts.request", 90 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSocketTime(t, c.o, func(t *testing.T, s *leat.Socket, p *timedPeer, ends chan timedFrame) {
