@@ -36,7 +36,7 @@ func TestReadme(t *testing.T) {
 }
 
 func TestConfigurationsInTheDocumentsLoad(t *testing.T) {
-	for _, document := range []string{"docs/streaming.md", "docs/web-json5.md", "docs/actions.md"} {
+	for _, document := range []string{"docs/streaming.md", "docs/websockets.md", "docs/web-json5.md", "docs/actions.md"} {
 		loadsAll(t, document)
 	}
 }
