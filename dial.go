@@ -104,18 +104,25 @@ func dial(ctx context.Context, rawURL string, o *DialOptions, deflate *ws.Deflat
 	bounded, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if _, ok := ctx.Deadline(); !ok {
-		bounded, cancel = context.WithTimeout(bounded, dialTime)
+		bounded, cancel = context.WithTimeoutCause(bounded, dialTime, errNoHandshake)
 		defer cancel()
 	}
 	conn, pending, a, err = shakeHands(request.WithContext(bounded), o, offer)
 	var refused *DialError
-	if err != nil && bounded.Err() != nil && !errors.As(err, &refused) {
+	if err != nil && over(bounded) && !errors.As(err, &refused) {
 		err = context.Cause(bounded) // whatever its end has done to the connection
-		if ctx.Err() == nil {
-			err = fmt.Errorf("no handshake in %v: %w", dialTime, err)
-		}
 	}
 	return conn, pending, a, err
+}
+
+var errNoHandshake = fmt.Errorf("no handshake in %v: %w", dialTime, context.DeadlineExceeded)
+
+// over says whether ctx has ended. Package net may see its deadline first.
+func over(ctx context.Context) bool {
+	if by, ok := ctx.Deadline(); ok && !time.Now().Before(by) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
 }
 
 // parseSocketURL reads a URL by RFC 6455, 3.

@@ -1,9 +1,14 @@
 package leat
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -35,6 +40,47 @@ func TestKernelIsBoundedBelowTLSToo(t *testing.T) {
 		})
 		if err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A server whose queue of connections is full answers nothing at all. net/http
+// would go on trying after the context's end.
+func TestContextEndsAConnectionThatDoesNotComeAbout(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(at.(*unix.SockaddrInet4).Port))
+	for range 10 { // until nothing more is taken
+		c, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if e := refused(t, ctx, "ws://"+addr, nil); !errors.Is(e, context.DeadlineExceeded) {
+		t.Error(e)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(bound); ; <-tick.C {
+		stacks := make([]byte, 1<<20)
+		if stacks = stacks[:runtime.Stack(stacks, true)]; !bytes.Contains(stacks, []byte("(*dialer).open")) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is still being tried")
 		}
 	}
 }
