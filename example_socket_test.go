@@ -4,26 +4,29 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 
 	"github.com/leat-dev/leat"
 )
 
-// A socket in the event style: the handler returns, and no goroutine waits for
-// the next message.
-func ExampleSocketOptions() { //nolint:testableexamples // it is part of a server
-	http.HandleFunc("/ws/echo", func(w http.ResponseWriter, r *http.Request) {
+// A socket in the event style: the handler returns, and no goroutine of its own
+// waits for the next message.
+func ExampleSocketOptions() {
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = leat.Upgrade(w, r, &leat.SocketOptions{
 			Message: func(s *leat.Socket, m leat.Message) { _, _ = s.Send(m) },
-			Close: func(_ *leat.Socket, code int, reason string, err error) {
-				fmt.Println("closed", code, reason, err)
-			},
 		})
-	})
+	}))
+	defer hs.Close()
+	fmt.Println(converse(hs.URL, "hello"))
+	// Output:
+	// hello
 }
 
 // A socket in the blocking style ends with its handler.
-func ExampleSocket() { //nolint:testableexamples // it is part of a server
-	http.HandleFunc("/ws/upper", func(w http.ResponseWriter, r *http.Request) {
+func ExampleSocket() {
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := leat.Upgrade(w, r, nil)
 		if err != nil {
 			return // it has been answered
@@ -34,11 +37,48 @@ func ExampleSocket() { //nolint:testableexamples // it is part of a server
 			if err != nil {
 				return
 			}
-			if _, err := s.Write(s.Context(), m); err != nil {
+			if _, err := s.Sendf("you said %s", m.Data); err != nil {
 				return
 			}
 		}
-	})
+	}))
+	defer hs.Close()
+	fmt.Println(converse(hs.URL, "hello"))
+	// Output:
+	// you said hello
+}
+
+func ExampleSocketStats() {
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = leat.Upgrade(w, r, &leat.SocketOptions{
+			Message: func(s *leat.Socket, m leat.Message) {
+				stats := s.Stats()
+				_, _ = s.Sendf("%d message, %d bytes with its frame", stats.MessagesIn, stats.BytesIn)
+			},
+		})
+	}))
+	defer hs.Close()
+	fmt.Println(converse(hs.URL, "hello"))
+	// Output:
+	// 1 message, 11 bytes with its frame
+}
+
+// converse says something to a server and answers what it says.
+func converse(url, text string) string {
+	ctx := context.Background()
+	s, err := leat.Dial(ctx, "ws"+strings.TrimPrefix(url, "http"), nil)
+	if err != nil {
+		return err.Error()
+	}
+	defer s.Close()
+	if _, err := s.SendText(text); err != nil {
+		return err.Error()
+	}
+	m, err := s.Read(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	return string(m.Data)
 }
 
 // What TrySend has not taken goes on as a continuation.
@@ -61,14 +101,4 @@ func ExampleProtocolError() {
 	fmt.Println(err)
 	// Output:
 	// websocket: a reserved bit is set (RFC 6455, 5.2)
-}
-
-func ExampleSocketStats() { //nolint:testableexamples // it is part of a server
-	var s *leat.Socket
-	watch := func(ctx context.Context) {
-		before := s.Stats()
-		<-ctx.Done()
-		fmt.Println(s.Stats().MessagesIn-before.MessagesIn, "messages came meanwhile")
-	}
-	_ = watch
 }
