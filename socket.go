@@ -51,7 +51,6 @@ type Socket struct {
 	remote   string
 	ctx      context.Context // cancelled with the socket's end
 	cancel   context.CancelCauseFunc
-	unbind   func() bool   // from the request's context; nil where it is not bound
 	opens    *atomic.Int64 // what limits.webSockets counts; nil on a client
 
 	// What callbacks of the engine use alone.
@@ -94,6 +93,7 @@ type Socket struct {
 	cause   error // why, where it does not become an orderly close
 	err     error
 	over    bool
+	unbind  func() bool // from the request's context; nil where it is not bound
 	done    chan struct{}
 }
 

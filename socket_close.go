@@ -213,7 +213,7 @@ func (l *line) Closed(_ engine.Conn, reason error) {
 	case !s.got:
 		s.code, s.reason, s.err = CloseAbnormal, "", cause
 	}
-	code, text, err := s.code, s.reason, s.err
+	code, text, err, unbind := s.code, s.reason, s.err, s.unbind
 	metric := reasonOf(err)
 	if errors.Is(s.cause, ErrShutdown) {
 		metric = metrics.Shutdown
@@ -223,8 +223,8 @@ func (l *line) Closed(_ engine.Conn, reason error) {
 	if errors.As(err, &panicked) && !s.failed { // else it has been logged
 		s.srv.logPanic(panicked)
 	}
-	if s.unbind != nil {
-		s.unbind()
+	if unbind != nil {
+		unbind()
 	}
 	if s.o.closed != nil {
 		s.user(func() { s.o.closed(s, code, text, err) })
@@ -236,6 +236,17 @@ func (l *line) Closed(_ engine.Conn, reason error) {
 		s.x.Finish(metric, err)
 	}
 	close(s.done)
+}
+
+// unbindAtEnd has unbind called when the socket has ended.
+func (s *Socket) unbindAtEnd(unbind func() bool) {
+	s.mu.Lock()
+	over := s.over
+	s.unbind = unbind
+	s.mu.Unlock()
+	if over {
+		unbind()
+	}
 }
 
 // leave takes the socket out of the counts.

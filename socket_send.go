@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -320,7 +321,9 @@ func (s *Socket) encode(b *scratch, m Message, asItIs bool) (compressed bool, er
 }
 
 // framed is the most that n bytes come to with their frames' headers.
-func (o *settings) framed(n int) int { return n + (n/o.maxFrame+2)*ws.MaxHeader }
+func (o *settings) framed(n int) int {
+	return int(min(int64(n)+(int64(n)/int64(o.maxFrame)+2)*ws.MaxHeader, math.MaxInt32))
+}
 
 // mostSent is the most that one message comes to.
 func (o *settings) mostSent() int { return o.framed(deflateMost(o.maxMessage)) }

@@ -47,8 +47,11 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 		s.leave()
 		return nil, err
 	}
-	u.own(s)
+	if s.o.events() {
+		s.owner = goroutineID()
+	}
 	s.adopt(conn, pending)
+	u.bind(s)
 	return s, nil
 }
 
@@ -67,7 +70,13 @@ func (u *upgrade) decide(o *SocketOptions) ws.Answer {
 	if u.b.Sockets.Disabled {
 		return ws.Answer{Status: http.StatusForbidden, Text: "WebSockets are turned off here (webSockets.enable)"}
 	}
-	answer := o.policy(u.b.Sockets).Decide(ws.Request{
+	policy := o.policy(u.b.Sockets)
+	for _, pattern := range policy.Origins {
+		if err := ws.CheckOriginPattern(pattern); err != nil {
+			return ws.Answer{Status: http.StatusInternalServerError, Text: "the origins that this server allows are wrong: " + err.Error()}
+		}
+	}
+	answer := policy.Decide(ws.Request{
 		Method: r.Method, Major: r.ProtoMajor, Minor: r.ProtoMinor, Host: r.Host, Header: r.Header.Values,
 	})
 	if answer.Status == http.StatusSwitchingProtocols && r.ContentLength != 0 {
@@ -158,28 +167,22 @@ func (u *upgrade) answer(s *Socket, fields []ws.Field) []byte {
 	return b.Bytes()
 }
 
-// own settles what the handler's return means: nothing in the event style, else
+// bind settles what the handler's return means: nothing in the event style, else
 // the end.
-func (u *upgrade) own(s *Socket) {
-	events := s.o.events()
-	if events {
-		s.owner = goroutineID()
-	}
+func (u *upgrade) bind(s *Socket) {
 	if u.x != nil {
 		u.x.Take(func() (bool, metrics.Reason, error) { return false, metrics.Done, nil })
+	}
+	switch {
+	case s.o.events():
+	case u.x != nil:
 		u.x.AtEnd(func(failure error) {
-			switch {
-			case events:
-			case failure == nil:
-				_ = s.CloseWith(CloseNormal, "")
-			default:
+			if failure != nil {
 				s.fail(CloseInternal, "the program failed", failure)
 			}
+			_ = s.CloseWith(CloseNormal, "")
 		})
-		return
-	}
-	if !events {
-		stop := context.AfterFunc(u.r.Context(), func() { _ = s.CloseWith(CloseNormal, "") })
-		s.unbind = stop
+	default:
+		s.unbindAtEnd(context.AfterFunc(u.r.Context(), func() { _ = s.CloseWith(CloseNormal, "") }))
 	}
 }

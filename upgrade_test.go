@@ -1,6 +1,7 @@
 package leat_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -235,4 +236,33 @@ func TestAHeaderCannotBreakTheAnswer(t *testing.T) {
 	if h := p.resp.Header; h.Get("Set-Cookie") != "" || h.Get("Content-Length") != "" {
 		t.Error(h)
 	}
+}
+
+func TestAWrongOriginPatternIsTheServersMistake(t *testing.T) {
+	log := newJournal()
+	o := leat.SocketOptions{Origins: []string{"https://app.example.com/"}, Message: func(*leat.Socket, leat.Message) {}}
+	url := socketServer(t, &leat.Config{Logger: log.logger()}, &o, nil)
+	if p := shake(t, url); p.resp.StatusCode != 500 {
+		t.Error(p.resp.Status)
+	}
+	if line := log.wait(t, map[string]any{"msg": "websocket refused"}); !strings.Contains(line["why"].(string), "https://app.example.com/") {
+		t.Error(line)
+	}
+}
+
+// A middleware's timeout ends a socket of the blocking style, whenever it comes.
+func TestARequestContextThatEndsEarlyEndsTheSocket(t *testing.T) {
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		cancel()
+		s, err := leat.Upgrade(w, r.WithContext(ctx), nil)
+		if err == nil {
+			_ = s.Run()
+		}
+	}))
+	t.Cleanup(hs.Close)
+	p := connect(t, hs.URL+"/")
+	p.want("close 1000")
+	p.close(1000, "")
+	p.wantEnd()
 }
