@@ -84,7 +84,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 		}
 		n, err := c.Conn.Write(b[done:])
 		done += n
-		if err == nil || !c.goOn(n, err) {
+		switch {
+		case err == nil:
+			return done, nil
+		case !c.goOn(n, err):
 			if IsTimeout(err) {
 				c.stalled.Store(true)
 			}
