@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/leat-dev/leat/internal/buffer"
 )
 
 const (
@@ -40,14 +42,14 @@ type goConn struct {
 	signals sync.Mutex // held during Hangup and Alarm
 
 	mu       sync.Mutex
-	queue    *buffer // nil: nothing waits but what is being written
-	waiting  int     // bytes of Sends, those being written included
-	big      int     // of them, those of a Send above the budget
-	before   int     // of them, those ahead of it
-	urged    bool    // Ahead is owed
-	writing  bool    // somebody writes, or has promised to
-	writer   func()  // write
-	pass     bool    // a callback is running
+	queue    *buffer.Buffer // nil: nothing waits but what is being written
+	waiting  int            // bytes of Sends, those being written included
+	big      int            // of them, those of a Send above the budget
+	before   int            // of them, those ahead of it
+	urged    bool           // Ahead is owed
+	writing  bool           // somebody writes, or has promised to
+	writer   func()         // write
+	pass     bool           // a callback is running
 	promise  *time.Timer
 	promised bool
 	pending  []func(Conn) // of Call

@@ -89,7 +89,7 @@ func (c *goConn) tell() {
 	first := !c.told
 	c.told = true
 	reading, reason := c.reading, c.reason
-	putBuffer(c.queue)
+	c.queue.Free()
 	c.queue = nil
 	if c.alarm != nil {
 		c.alarm.Stop()

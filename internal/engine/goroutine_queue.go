@@ -57,10 +57,8 @@ func (c *goConn) fits(n int) bool {
 }
 
 func (c *goConn) enqueue(b []byte) {
-	if c.queue == nil {
-		c.queue = getBuffer()
-	}
-	c.queue.b = append(c.queue.b, b...)
+	c.queue = c.queue.Grow(len(b))
+	c.queue.B = append(c.queue.B, b...)
 }
 
 // wake sees to it that somebody writes.

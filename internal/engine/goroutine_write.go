@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/leat-dev/leat/internal/buffer"
 )
 
 // writeSize is the most that one write hands to the link, so that a slow peer
@@ -34,13 +36,13 @@ func (c *goConn) write() {
 		c.mu.Unlock()
 		var b []byte
 		if out != nil {
-			b = out.b
+			b = out.B
 		}
 		if err := c.put(b); err != nil { // the link may still read the buffer
 			c.Abort(err)
 			continue
 		}
-		putBuffer(out)
+		out.Free()
 	}
 }
 
@@ -71,28 +73,29 @@ func (c *goConn) put(out []byte) error {
 	at, edge := 0, 0 // what is written; a boundary, not above the next one
 	for {
 		next := out[at:min(at+writeSize, len(out))]
-		var ahead *buffer
+		var ahead *buffer.Buffer
 		if c.urgent() {
 			for edge < at {
 				edge += c.unit(out[edge:])
 			}
 			if edge == at {
 				ahead = c.ahead()
-				next = next[:min(len(next), max(0, writeSize-len(ahead.b)))]
+				next = next[:min(len(next), max(0, writeSize-len(ahead.B)))]
 			} else {
 				next = next[:min(len(next), edge-at)]
 			}
 		}
 		b, lead := next, 0
 		if ahead != nil {
-			lead = len(ahead.b)
-			ahead.b = append(ahead.b, next...)
-			b = ahead.b
+			lead = len(ahead.B)
+			ahead = ahead.Grow(len(next))
+			ahead.B = append(ahead.B, next...)
+			b = ahead.B
 		}
 		if err := c.hand(b, lead); err != nil { // as in write
 			return err
 		}
-		putBuffer(ahead)
+		ahead.Free()
 		if at += len(next); at == len(out) {
 			return nil
 		}
@@ -107,12 +110,12 @@ func (c *goConn) urgent() bool {
 }
 
 // ahead collects what is urgent.
-func (c *goConn) ahead() *buffer {
+func (c *goConn) ahead() *buffer.Buffer {
 	c.mu.Lock()
 	c.urged = false // before the call: one more may come meanwhile
 	c.mu.Unlock()
-	b := getBuffer()
-	c.guard(func() { b.b = c.h.Ahead(c, b.b) })
+	b := buffer.Get(0)
+	c.guard(func() { b.B = c.h.Ahead(c, b.B) })
 	return b
 }
 

@@ -1,0 +1,66 @@
+package buffer_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/leat-dev/leat/internal/buffer"
+)
+
+func TestABufferHasRoomAndIsAtMostTwiceAsLarge(t *testing.T) {
+	for _, n := range []int{-1, 0, 1, 4095, 4096, 4097, 4608, 4609, 9216, 9217, 64 << 10, 73728, 73729, 1 << 20, 4 << 20, 4<<20 + 4<<17, 4<<20 + 4<<17 + 1, 10 << 20} {
+		b := buffer.Get(n)
+		if len(b.B) != 0 || cap(b.B) < n || n > 4608 && cap(b.B) > 2*n {
+			t.Errorf("%d bytes: %d, room for %d", n, len(b.B), cap(b.B))
+		}
+		b.Free()
+	}
+}
+
+func TestWhatIsFreedIsLentAgain(t *testing.T) {
+	for _, n := range []int{1, 4 << 10, 64<<10 + 14, 4<<20 + 14} {
+		allocs := testing.AllocsPerRun(100, func() {
+			b := buffer.Get(n)
+			if len(b.B) != 0 || cap(b.B) < n {
+				t.Fatal(n, len(b.B), cap(b.B))
+			}
+			b.B = append(b.B, 1, 2, 3)
+			b.Free()
+		})
+		if allocs > 0 && !underRace {
+			t.Errorf("%d bytes: %v allocations", n, allocs)
+		}
+	}
+}
+
+func TestABufferGrowsWithItsBytes(t *testing.T) {
+	var b *buffer.Buffer
+	var want []byte
+	for i := range 3000 {
+		piece := bytes.Repeat([]byte{byte(i)}, i)
+		b = b.Grow(len(piece))
+		if cap(b.B)-len(b.B) < len(piece) {
+			t.Fatalf("no room for %d", len(piece))
+		}
+		b.B, want = append(b.B, piece...), append(want, piece...)
+	}
+	if !bytes.Equal(b.B, want) {
+		t.Error("wrong bytes")
+	}
+	b.Free()
+}
+
+func TestWhatAppendHasMadeIsTakenBackAsWhatItIs(t *testing.T) {
+	for _, n := range []int{1, 4607, 4608, 5000, 9215, 9216, 70_000, 5 << 20} {
+		(&buffer.Buffer{B: make([]byte, n)}).Free()
+		for _, m := range []int{4608, 9216, 73728} {
+			b := buffer.Get(m)
+			if cap(b.B) < m {
+				t.Fatalf("%d bytes are lent as %d", cap(b.B), m)
+			}
+			b.Free()
+		}
+	}
+	var none *buffer.Buffer
+	none.Free()
+}
