@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leat-dev/leat/internal/buffer"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/serve"
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -56,8 +57,9 @@ type Socket struct {
 	// What callbacks of the engine use alone.
 	reader   ws.Reader
 	packets  ws.Assembler
-	inflater *inflater // nil without compression
-	opened   bool      // Open has been called
+	packet   *buffer.Buffer // what packets gathers in; nil while it gathers nothing
+	inflater *inflater      // nil without compression
+	opened   bool           // Open has been called
 	bytesIn  atomic.Int64
 	framesOn atomic.Bool // preserve frames, from the next message on
 

@@ -1,8 +1,6 @@
 package leat
 
 import (
-	"sync"
-
 	"github.com/leat-dev/leat/internal/deflate"
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
@@ -31,20 +29,3 @@ func newDeflater(d ws.Deflate, client bool) *deflater {
 
 // deflateMost is the most that n bytes become when they do not compress.
 func deflateMost(n int) int { return n + n/1024 + 64 }
-
-// packetSize and packetMost are the sizes of the buffers in which messages that
-// come in cuts are gathered. Larger ones are left to the collector.
-const (
-	packetSize = 4 << 10
-	packetMost = 64 << 10
-)
-
-var packetBuffers = sync.Pool{New: func() any { b := make([]byte, 0, packetSize); return &b }}
-
-func lendPacket() []byte { return (*packetBuffers.Get().(*[]byte))[:0] }
-
-func returnPacket(b []byte) {
-	if cap(b) <= packetMost {
-		packetBuffers.Put(&b)
-	}
-}

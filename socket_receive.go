@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/leat-dev/leat/internal/buffer"
 	"github.com/leat-dev/leat/internal/deflate"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -143,12 +144,34 @@ func (s *Socket) data(ev ws.Event) {
 }
 
 func (s *Socket) assemble(ev ws.Event) {
-	if s.packets.Buf == nil && !ev.Last {
-		s.packets.Buf = lendPacket()
-	}
+	s.lend(&ev)
 	for m, ok := s.packets.Next(&ev); ok; m, ok = s.packets.Next(&ev) {
 		s.deliver(m)
 	}
+}
+
+// lend sees to room for what is gathered of a message that comes in cuts. What a
+// frame announces is lent ahead only as far as its peer has come with the
+// message: to four times that.
+func (s *Socket) lend(ev *ws.Event) {
+	a, have := &s.packets, 0
+	if !a.Idle() {
+		have = len(a.Buf)
+	}
+	if have == 0 && (ev.Last || a.Frames && ev.End) {
+		return // it has come whole
+	}
+	need := have + len(ev.Payload)
+	if a.MaxPacket > 0 && !a.Frames {
+		need = min(need, a.MaxPacket)
+	}
+	if need <= cap(a.Buf) {
+		return
+	}
+	b := buffer.Get(need + int(min(ev.Left, 3*int64(need))))
+	b.B = append(b.B, a.Buf[:have]...)
+	s.packet.Free()
+	s.packet, a.Buf = b, b.B
 }
 
 // deliver hands one message to whoever gets it.
@@ -175,8 +198,8 @@ func (s *Socket) deliver(m ws.Message) {
 // idle gives back what is not needed between messages.
 func (s *Socket) idle() {
 	if s.packets.Buf != nil && s.packets.Idle() {
-		returnPacket(s.packets.Buf)
-		s.packets.Buf = nil
+		s.packet.Free()
+		s.packet, s.packets.Buf = nil, nil
 	}
 }
 

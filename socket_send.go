@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/leat-dev/leat/internal/buffer"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
@@ -252,13 +253,13 @@ func (s *Socket) put(m Message, asItIs bool) error {
 	if kind == ws.OpText && !s.o.anyText && !goesOn(&text, m) {
 		return ErrInvalidUTF8
 	}
-	b := getScratch()
-	defer b.free()
+	b := buffer.Get(s.o.framed(deflateMost(len(m.Data))))
+	defer b.Free()
 	z, err := s.encode(b, m, asItIs)
 	if err != nil {
 		return err
 	}
-	frames := b.payload()
+	frames := b.B
 	switch err := s.conn.Send(frames); {
 	case errors.Is(err, engine.ErrFull):
 		return ErrSlowReader
@@ -285,20 +286,20 @@ func goesOn(text *ws.UTF8, m Message) bool {
 }
 
 // encode appends m's frames and says whether they are compressed.
-func (s *Socket) encode(b *scratch, m Message, asItIs bool) (compressed bool, err error) {
+func (s *Socket) encode(b *buffer.Buffer, m Message, asItIs bool) (compressed bool, err error) {
 	payload := m.Data
 	if compressed = s.compresses(m); compressed {
 		if s.deflater.context && !s.conn.Fits(s.o.framed(deflateMost(len(payload)))) {
 			return false, ErrSlowReader // before the context changes
 		}
-		z := getScratch()
-		defer z.free()
-		z.buf = s.deflater.Append(z.buf, payload, m.Last)
+		z := buffer.Get(deflateMost(len(payload)))
+		defer z.Free()
+		z.B = s.deflater.Append(z.B, payload, m.Last)
 		whole := m.Last && !m.Continuation
-		if whole && !s.deflater.context && len(z.payload()) >= len(payload) {
+		if whole && !s.deflater.context && len(z.B) >= len(payload) {
 			compressed = false
 		} else {
-			payload = z.payload()
+			payload = z.B
 		}
 	}
 	h := ws.Header{Opcode: ws.Opcode(m.Type), RSV1: compressed}
@@ -312,7 +313,7 @@ func (s *Socket) encode(b *scratch, m Message, asItIs bool) (compressed bool, er
 	for {
 		n := min(len(payload), most)
 		h.Fin = m.Last && n == len(payload)
-		b.buf = ws.AppendFrame(b.buf, s.masked(h), payload[:n])
+		b.B = ws.AppendFrame(b.B, s.masked(h), payload[:n])
 		if payload = payload[n:]; len(payload) == 0 {
 			return compressed, nil
 		}
