@@ -82,7 +82,7 @@ func (s *Socket) Write(ctx context.Context, m Message) (int, error) {
 		if s.bytesTaken() >= all {
 			return len(m.Data), nil
 		}
-		if err := s.wait(ctx, next); err != nil {
+		if err := s.wait(ctx, next); err != nil && s.bytesTaken() < all {
 			return len(m.Data), err
 		}
 	}
