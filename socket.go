@@ -20,9 +20,9 @@ import (
 // more. A Close that the handler has deferred does nothing then.
 //
 // In the blocking style [Socket.Read] and the sends are called in a loop. A
-// socket of Upgrade ends with its handler. What the peer sends is read only as
-// far as Read asks for it; pings are answered and a close is seen meanwhile,
-// unless a message waits to be read.
+// socket of Upgrade ends with its handler. One message waits to be read; with a
+// second one nothing more comes in, no ping and no close, until Read has taken
+// the first.
 //
 // Every method may be called from any goroutine, callbacks included; Read by
 // one at a time, and not in the event style. What is sent keeps its order. There are

@@ -123,6 +123,7 @@ func TestAWriterLearnsOfTheEndWhileAMessageWaitsToBeRead(t *testing.T) {
 	})
 	p := connect(t, blocking)
 	p.text("nobody reads this")
+	p.text("nor this, for which nothing more is read")
 	p.want("binary " + string(make([]byte, 32<<10)))
 	_ = p.conn.(*net.TCPConn).SetLinger(0)
 	_ = p.conn.Close()

@@ -434,3 +434,27 @@ func TestReadGivesUpWithItsContextAndTheSocketLives(t *testing.T) {
 	p.text("still here")
 	p.want("text still here <nil>", "close 1000")
 }
+
+// What comes behind one message that nobody reads is seen all the same.
+func TestAMessageThatWaitsToBeReadHidesNoPingAndNoClose(t *testing.T) {
+	read := make(chan struct{})
+	results := make(chan string, 2)
+	url := socketServer(t, nil, nil, func(s *leat.Socket) {
+		<-read
+		for range 2 {
+			m, err := s.Read(s.Context())
+			results <- fmt.Sprint(string(m.Data), err)
+		}
+	})
+	p := connect(t, url)
+	p.text("waits")
+	p.frame(ws.Header{Fin: true, Opcode: ws.OpPing}, "?")
+	p.want("pong ?")
+	p.close(1000, "")
+	p.want("close 1000")
+	p.wantEnd()
+	close(read)
+	if a, b := within(t, results), within(t, results); a != "waits<nil>" || b != "EOF" {
+		t.Error(a, b)
+	}
+}

@@ -29,6 +29,7 @@ const (
 
 // A proxy is one of those that the document configures.
 type proxy struct {
+	document string // that configures it
 	language string // of its block in the document
 	program  string
 	args     []string // %s is the configuration's file
@@ -42,6 +43,7 @@ type proxy struct {
 
 var proxies = map[string]proxy{
 	"nginx": {
+		document: document,
 		language: "nginx",
 		program:  "nginx",
 		args:     []string{"-e", "stderr", "-c", "%s"},
@@ -60,6 +62,7 @@ var proxies = map[string]proxy{
 		cuts:     true,
 	},
 	"Caddy": {
+		document: document,
 		language: "caddy",
 		program:  "caddy",
 		args:     []string{"run", "--adapter", "caddyfile", "--config", "%s"},
@@ -68,6 +71,7 @@ var proxies = map[string]proxy{
 		listenAs: "http://" + host + ":%s",
 	},
 	"HAProxy": {
+		document: document,
 		language: "haproxy",
 		program:  "haproxy",
 		args:     []string{"-db", "-f", "%s"},
@@ -166,7 +170,7 @@ type bench struct {
 func newBench(t *testing.T, p proxy, o leat.StreamOptions) *bench {
 	b := &bench{t: t, send: make(chan int), done: make(chan error, 1)}
 
-	config, err := leat.Load(write(t, "web.json5", listenAnywhere(t, block(t, "json5", host))))
+	config, err := leat.Load(write(t, "web.json5", listenAnywhere(t, block(t, document, "json5", host))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +265,7 @@ func (p proxy) start(t *testing.T, server string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := replace(t, block(t, p.language, ""), "127.0.0.1:4000", server)
+	config := replace(t, block(t, p.document, p.language, ""), "127.0.0.1:4000", server)
 	config = replace(t, config, p.listen, fmt.Sprintf(p.listenAs, port))
 	if p.cuts {
 		config = replace(t, config, "60s", silence.String())
@@ -320,7 +324,7 @@ func freeAddress(t *testing.T) string {
 
 // block returns the first code block of the document in a language that has
 // word in it.
-func block(t *testing.T, language, word string) string {
+func block(t *testing.T, document, language, word string) string {
 	t.Helper()
 	text, err := os.ReadFile(document)
 	if err != nil {
@@ -344,7 +348,7 @@ func listenAnywhere(t *testing.T, config string) string {
 func replace(t *testing.T, s, old, new string) string {
 	t.Helper()
 	if !strings.Contains(s, old) {
-		t.Fatalf("%s: no %q in\n%s", document, old, s)
+		t.Fatalf("no %q in\n%s", old, s)
 	}
 	return strings.ReplaceAll(s, old, new)
 }
