@@ -3,19 +3,10 @@ package engine
 import (
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/leat-dev/leat/internal/buffer"
-)
-
-const (
-	// readSize is what an idle connection keeps to be read into.
-	readSize = 1 << 10
-	// bulkTime is how long a peer that has sent much may pause before the
-	// large buffer is taken from it.
-	bulkTime = 100 * time.Millisecond
 )
 
 // Goroutines is the engine that works everywhere: a goroutine reads each
@@ -25,16 +16,23 @@ type Goroutines struct{}
 
 // Adopt starts to keep l.
 func (Goroutines) Adopt(l Link, pending []byte, h Handler, o Options) Conn {
-	c := &goConn{link: l, h: h, o: o}
-	if r, ok := l.(io.Reader); ok {
+	c := &goConn{link: l, h: h, o: o, bare: bareOf(l)}
+	var in source
+	if r, ok := l.(io.Reader); c.bare != nil {
+		in = c.bare
+	} else if ok {
+		in = &paced{c: c, r: r, small: make([]byte, readSize)}
+	}
+	if in != nil {
 		c.reading = true
-		go c.read(r, pending)
+		go c.read(in, pending)
 	}
 	return c
 }
 
 type goConn struct {
 	link Link
+	bare *bare // of a link that is one
 	h    Handler
 	o    Options
 
@@ -66,32 +64,30 @@ type goConn struct {
 	alarm      *time.Timer
 }
 
+// A source is where the bytes of a peer come from. What next gives is good until
+// free, and good with an error.
+type source interface {
+	next() ([]byte, error)
+	free()
+}
+
 // read hands over what the peer sends until it ends its half, and then waits
 // for the end of the connection only as long as it lingers.
-func (c *goConn) read(r io.Reader, pending []byte) {
+func (c *goConn) read(in source, pending []byte) {
 	defer c.readerLeft()
 	if len(pending) > 0 {
 		c.data(pending)
 	}
-	small := make([]byte, readSize)
-	buf, dropped := small, 0
-	var bulk *[bulkSize]byte // buf while much comes
-	for {
-		n, err := r.Read(buf)
+	for dropped := 0; ; {
+		b, err := in.next()
 		over := c.over()
 		switch {
 		case over:
-			dropped += n
-		case n > 0:
-			c.data(buf[:n])
+			dropped += len(b)
+		case len(b) > 0:
+			c.data(b)
 		}
-		if bulk != nil && n < len(buf) {
-			bulks.Put(bulk)
-			bulk, buf = nil, small
-			if c.unhurry() && errors.Is(err, os.ErrDeadlineExceeded) {
-				continue // it pauses, no more
-			}
-		}
+		in.free()
 		switch {
 		case over && (err != nil || dropped > lingerBytes):
 			return
@@ -101,11 +97,6 @@ func (c *goConn) read(r io.Reader, pending []byte) {
 		case err != nil:
 			c.Abort(gone(err))
 			return
-		case n == len(buf) && c.hurry():
-			if bulk == nil {
-				bulk = bulks.Get().(*[bulkSize]byte)
-				buf = bulk[:]
-			}
 		}
 	}
 }
@@ -122,25 +113,6 @@ func (c *goConn) data(b []byte) {
 		return
 	}
 	c.startWrite()
-}
-
-type readDeadliner interface{ SetReadDeadline(t time.Time) error }
-
-// hurry has the next read end soon, which goes into a large buffer. It answers
-// false where that cannot be.
-func (c *goConn) hurry() bool {
-	in, ok := c.link.(readDeadliner)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return ok && !c.ending && !c.closed && in.SetReadDeadline(time.Now().Add(bulkTime)) == nil
-}
-
-// unhurry lets the next read take its time, unless the end has set a time.
-func (c *goConn) unhurry() bool {
-	in, ok := c.link.(readDeadliner)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return ok && (c.lingering || in.SetReadDeadline(time.Time{}) == nil)
 }
 
 // readerLeft closes the link of a connection that has ended and was only

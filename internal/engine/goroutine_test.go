@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,7 +14,23 @@ import (
 )
 
 func TestTheGoroutineEngineKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	enginetest.Test(t, engine.Goroutines{})
+}
+
+// A veil gives its engine links that are no sockets by their type.
+type veil struct{ engine.Engine }
+
+func (v veil) Adopt(l engine.Link, pending []byte, h engine.Handler, o engine.Options) engine.Conn {
+	if c, ok := l.(*net.TCPConn); ok {
+		l = struct{ *net.TCPConn }{c}
+	}
+	return v.Engine.Adopt(l, pending, h, o)
+}
+
+func TestTheGoroutineEngineKeepsTheContractOnLinksOfAnyKind(t *testing.T) {
+	t.Parallel()
+	enginetest.Test(t, veil{engine.Goroutines{}})
 }
 
 // pair is a connection over loopback TCP.
@@ -77,6 +95,52 @@ func TestASendToAPeerThatReadsAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for each call that sends", n)
 	}
 	c.Abort(nil)
+}
+
+// A reader counts what comes.
+type reader struct {
+	handler
+	wg *sync.WaitGroup
+	n  int
+}
+
+func (r *reader) Data(_ engine.Conn, b []byte) {
+	if r.n -= len(b); r.n == 0 {
+		r.wg.Done()
+	}
+}
+
+func TestASocketThatWaitsForBytesHoldsNoMemoryForThem(t *testing.T) {
+	const conns, much = 100, 300 << 10
+	held := func() uint64 {
+		runtime.GC()
+		runtime.GC() // what pools hold goes with the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var wg sync.WaitGroup
+	var all []engine.Conn
+	var fars []net.Conn
+	for range conns {
+		near, far := pair(t)
+		wg.Add(1)
+		all = append(all, engine.Goroutines{}.Adopt(near, nil, &reader{wg: &wg, n: much}, engine.Options{Budget: 1 << 20}))
+		fars = append(fars, far)
+	}
+	before := held()
+	for _, far := range fars {
+		if _, err := far.Write(make([]byte, much)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	if after := held(); after > before+conns<<12 {
+		t.Errorf("%d bytes for each connection that has read much", (after-before)/conns)
+	}
+	for _, c := range all {
+		c.Abort(nil)
+	}
 }
 
 // A gauge tells how much each read of a link asks for.

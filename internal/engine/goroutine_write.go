@@ -133,12 +133,7 @@ func (c *goConn) unit(b []byte) int {
 // bytes were not sent by Send.
 func (c *goConn) hand(b []byte, lead int) error {
 	for len(b) > 0 {
-		if c.o.Stall > 0 {
-			if err := c.link.SetWriteDeadline(time.Now().Add(c.o.Stall)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-				return gone(err)
-			}
-		}
-		n, err := c.link.Write(b[:min(len(b), writeSize)])
+		n, err := c.some(b[:min(len(b), writeSize)])
 		b = b[n:]
 		c.wrote(max(0, n-lead))
 		lead = max(0, lead-n)
@@ -151,6 +146,21 @@ func (c *goConn) hand(b []byte, lead int) error {
 		}
 	}
 	return nil
+}
+
+// some writes b, or as much as the system takes at once.
+func (c *goConn) some(b []byte) (int, error) {
+	if c.bare != nil {
+		if n := c.bare.writeNow(b); n > 0 {
+			return n, nil
+		}
+	}
+	if c.o.Stall > 0 {
+		if err := c.link.SetWriteDeadline(time.Now().Add(c.o.Stall)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return 0, err
+		}
+	}
+	return c.link.Write(b)
 }
 
 // wrote notes and says that the link has taken n bytes of the queue.

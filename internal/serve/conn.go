@@ -347,6 +347,10 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
+// Bare is the system's connection beneath, for who takes this one over and reads
+// and writes for itself. Deadlines, and the close, stay with this one.
+func (c *Conn) Bare() net.Conn { return c.Conn }
+
 // SyscallConn gives the descriptor of the connection beneath.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	if sc, ok := c.Conn.(syscall.Conn); ok {
