@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -84,7 +85,7 @@ func (b *bare) read(fd uintptr) bool {
 	}
 	b.in = buffer.Get(size)
 	b.got, b.err = again(syscall.Read, int(fd), b.in.B[:cap(b.in.B)])
-	if b.err == syscall.EAGAIN {
+	if errors.Is(b.err, syscall.EAGAIN) {
 		b.free()
 		return false
 	}
@@ -115,7 +116,7 @@ func (b *bare) write(fd uintptr) bool {
 // again makes a system call until no signal interrupts it.
 func again(call func(int, []byte) (int, error), fd int, p []byte) (n int, err error) {
 	for {
-		if n, err = call(fd, p); err != syscall.EINTR {
+		if n, err = call(fd, p); !errors.Is(err, syscall.EINTR) {
 			return n, err
 		}
 	}
