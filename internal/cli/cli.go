@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,21 +40,24 @@ type verb struct {
 // A run carries out a verb with the arguments that are not flags.
 type run func(ctx context.Context, std stdio, args []string) error
 
-// stdio is where a verb writes.
-type stdio struct{ out, err io.Writer }
+// stdio is where a verb reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
 
 // A usageError is a mistake in the command line, not in what it asked for.
 type usageError struct{ error }
 
 // verbs is the table of verbs. The first is what leat does without one.
 func verbs() []verb {
-	return []verb{serveVerb(), checkVerb(), initVerb(), versionVerb(), helpVerb()}
+	return []verb{serveVerb(), connectVerb(), checkVerb(), initVerb(), versionVerb(), helpVerb()}
 }
 
 // Main runs leat with args, the program's name left out, and returns its exit
 // code. A server that it runs stops when ctx is done, or at a signal.
-func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	std := stdio{stdout, stderr}
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	std := stdio{stdin, stdout, stderr}
 	v, args, err := choose(args)
 	name := "leat"
 	if err == nil {
@@ -144,11 +148,14 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	}
 }
 
+// oneDash finds a flag as package flag writes it in its errors.
+var oneDash = regexp.MustCompile(`^(flag needs an argument: |invalid .* for (?:flag )?)(-\w{2})`)
+
 // explain adds the nearest name to the error for a flag that does not exist.
 func explain(fs *flag.FlagSet, err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !unknown {
-		return err
+		return errors.New(oneDash.ReplaceAllString(err.Error(), "$1-$2"))
 	}
 	var names []string
 	fs.VisitAll(func(f *flag.Flag) { names = append(names, dashed(f.Name)) })

@@ -34,7 +34,7 @@ func TestTheEmbeddedSiteShowsLiveData(t *testing.T) {
 	out, in := io.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- serve(ctx, stdio{in, io.Discard}, config) }()
+	go func() { ended <- serve(ctx, stdio{nil, in, io.Discard}, config) }()
 	said, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestAMistakeInTheCommandLineHasAnExitCodeOfItsOwn(t *testing.T) {
 		{"help serve check", 2},
 		{"version now", 2},
 	} {
-		if got := Main(t.Context(), strings.Fields(c.args), io.Discard, io.Discard); got != c.code {
+		if got := Main(t.Context(), strings.Fields(c.args), strings.NewReader(""), io.Discard, io.Discard); got != c.code {
 			t.Errorf("leat %s: exit code %d, want %d", c.args, got, c.code)
 		}
 	}

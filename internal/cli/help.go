@@ -56,11 +56,18 @@ func overview(w io.Writer) error {
 func (v verb) usage(w io.Writer) error {
 	fs := flag.NewFlagSet(v.name, flag.ContinueOnError)
 	v.setup(fs)
-	var flags strings.Builder
+	var names, texts []string
+	width := 0
 	fs.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
-		fmt.Fprintf(&flags, "  %-16s %s\n", strings.TrimSpace(dashed(f.Name)+" "+value), text)
+		name := strings.TrimSpace(dashed(f.Name) + " " + value)
+		names, texts = append(names, name), append(texts, text)
+		width = max(width, len(name))
 	})
+	var flags strings.Builder
+	for i, name := range names {
+		fmt.Fprintf(&flags, "  %-*s  %s\n", width, name, texts[i])
+	}
 	usage := "leat " + v.name
 	if flags.Len() > 0 {
 		usage += " [FLAGS]"
@@ -71,7 +78,7 @@ func (v verb) usage(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage: %s\n\n%s.\n", usage, capital(v.summary))
 	if v.help != "" {
-		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(v.help))
+		fmt.Fprintf(&b, "\n%s\n", strings.Trim(v.help, "\n"))
 	}
 	if flags.Len() > 0 {
 		fmt.Fprintf(&b, "\n%s", flags.String())

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	exit := os.Exit //nolint:forbidigo // each of these is the main function of a program
 	testscript.Main(m, map[string]func(){
-		"leat": func() { exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
+		"leat": func() { exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"get":  func() { exit(get()) },
 	})
 }
@@ -86,6 +86,11 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each leat under the race detector takes a second to end
 			env.Values[serverKey{}] = new(server)
+			plain, tls := peers()
+			env.Defer(plain.Close)
+			env.Defer(tls.Close)
+			env.Setenv("PEER", plain.Listener.Addr().String())
+			env.Setenv("TLSPEER", tls.Listener.Addr().String())
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

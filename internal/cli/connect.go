@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/leat-dev/leat"
+)
+
+func connectVerb() verb {
+	return verb{
+		name:    "connect",
+		args:    "URL",
+		summary: "talk to a WebSocket from the terminal, or from a pipe",
+		help: `
+    leat connect localhost:4000/ws/echo
+    echo hello | leat connect wss://example.com/feed
+
+On a terminal each line that is typed is sent as a text, and what comes stands
+behind a <. Ctrl-C and Ctrl-D close.
+
+From a pipe each line is sent as a text, or with --binary what is read at a
+time as a binary message. The messages that come go to stdout: texts with a
+newline behind each, binary ones as they are. After the end of the input leat
+closes when nothing has come for --wait. All else that is to be said goes to
+stderr.
+
+The exit code is 0 if the connection was closed in order and its code says
+neither an error nor anything of the server's own (1000, 1001 or none), else 1.
+
+A URL without a scheme begins with ws://, and http and https mean ws and wss.`,
+		setup: newConnect,
+	}
+}
+
+type connectOptions struct {
+	binary    bool
+	header    headerFlag
+	insecure  bool
+	ping      durationFlag
+	protocols listFlag
+	wait      durationFlag
+}
+
+func newConnect(fs *flag.FlagSet) run {
+	o := &connectOptions{header: headerFlag{}, wait: durationFlag(time.Second)}
+	fs.BoolVar(&o.binary, "binary", false, "send binary messages")
+	fs.Var(o.header, "header", "a `LINE` for the request, as 'Origin: https://example.com'; may be given again")
+	fs.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
+	fs.Var(&o.ping, "ping", "send a ping every `TIME`, as 10s, and say how long its pong took")
+	fs.Var(&o.protocols, "subprotocol", "a `NAME` to offer; may be given again, best first")
+	fs.Var(&o.wait, "wait", "the `TIME` without a message after which a pipe that has ended closes (1s)")
+	return o.run
+}
+
+func (o *connectOptions) run(ctx context.Context, std stdio, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usageError{errors.New("name a URL, as in: leat connect localhost:4000/ws/echo")}
+	case len(args) > 1:
+		return usageError{fmt.Errorf("%q is one argument too many; to send a text write: echo %[1]q | leat connect %s", args[1], args[0])}
+	}
+	target := socketURL(args[0])
+	t := newTalk(std, o)
+	s, err := leat.Dial(ctx, target, o.dialOptions(t))
+	if err != nil {
+		return fmt.Errorf("%s%s", visible(err.Error()), o.hint(err))
+	}
+	return t.run(ctx, s, target)
+}
+
+func (o *connectOptions) dialOptions(t *talk) *leat.DialOptions {
+	d := &leat.DialOptions{
+		SocketOptions: leat.SocketOptions{
+			Message:    t.receive,
+			Pong:       t.pong,
+			Protocols:  o.protocols.split(),
+			Inactivity: leat.Never,
+			Request:    leat.Never,
+			// Messages are shown as they come, so that one may be of any size.
+			MaxMessage: leat.Unlimited,
+			MaxPacket:  64 << 10,
+			// The pings that have a payload are our own. These are for a
+			// server that has fallen silent, and end the connection.
+			PingEvery: 2 * time.Duration(o.ping),
+		},
+		Header: http.Header(o.header),
+	}
+	if o.insecure {
+		d.TLS = &tls.Config{InsecureSkipVerify: true}
+	}
+	return d
+}
+
+// hint says which flag, or what else, would help.
+func (o *connectOptions) hint(err error) string {
+	var refused *leat.DialError
+	errors.As(err, &refused)
+	asked := func(name string) bool { return http.Header(o.header).Get(name) != "" }
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)),
+		errors.As(err, new(x509.CertificateInvalidError)):
+		return "; --insecure accepts any certificate"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "; nothing listens there"
+	case refused == nil:
+		return ""
+	case refused.Status == http.StatusUnauthorized && !asked("Authorization"):
+		return "; --header 'Authorization: ...' sends one"
+	case refused.Status == http.StatusForbidden && !asked("Origin"):
+		return "; --header 'Origin: https://...' sends one"
+	}
+	return ""
+}
+
+// socketURL makes of what people write the URL of a WebSocket.
+func socketURL(s string) string {
+	scheme, rest, found := strings.Cut(s, "://")
+	switch {
+	case !found || strings.ContainsAny(scheme, "/?#"): // the :// is not that of a scheme
+		if strings.HasPrefix(s, ":") {
+			s = "localhost" + s
+		}
+		return "ws://" + strings.TrimPrefix(s, "//")
+	case strings.EqualFold(scheme, "http"):
+		return "ws://" + rest
+	case strings.EqualFold(scheme, "https"):
+		return "wss://" + rest
+	}
+	return s
+}
+
+// withoutPassword is a URL as it may be shown.
+func withoutPassword(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "" // it could hold one
+	}
+	return visible(u.Redacted())
+}
+
+// A headerFlag collects the fields of a request's header.
+type headerFlag http.Header
+
+func (h headerFlag) String() string { return "" }
+
+func (h headerFlag) Set(line string) error {
+	name, value, ok := strings.Cut(line, ":")
+	switch name = strings.TrimSpace(name); {
+	case !ok || name == "":
+		return errors.New("write it as 'Name: value'")
+	case strings.EqualFold(name, "Sec-WebSocket-Protocol"):
+		return errors.New("write --subprotocol NAME")
+	}
+	http.Header(h).Add(name, strings.TrimSpace(value))
+	return nil
+}
+
+// A durationFlag is a time that is not negative.
+type durationFlag time.Duration
+
+func (d *durationFlag) String() string { return time.Duration(*d).String() }
+
+func (d *durationFlag) Set(text string) error {
+	v, err := time.ParseDuration(text)
+	if err != nil || v < 0 {
+		return errors.New("write a time as 500ms, 10s or 1m30s")
+	}
+	*d = durationFlag(v)
+	return nil
+}
+
+// split cuts values that are lists themselves.
+func (l listFlag) split() []string {
+	return strings.FieldsFunc(strings.Join(l, ","), func(r rune) bool { return r == ',' || r == ' ' })
+}
