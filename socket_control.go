@@ -33,8 +33,12 @@ func (s *Socket) ping(payload []byte) error {
 
 // pong answers a ping.
 func (s *Socket) pong(payload []byte) {
+	h := s.masked(ws.Header{Fin: true, Opcode: ws.OpPong})
 	_ = s.urge(func(u *urgent) error {
-		u.pong, u.owed = append(u.pong[:0], payload...), true
+		if u.count++; u.count <= pongsMost {
+			u.last = len(u.pongs)
+		}
+		u.pongs = ws.AppendFrame(u.pongs[:u.last], h, payload)
 		return nil
 	}) // it is refused behind a close, which a pong need not follow
 }
@@ -64,18 +68,24 @@ func (s *Socket) masked(h ws.Header) ws.Header {
 	return h
 }
 
-// urgent is what goes out ahead of what waits: pings, and the answer to the
-// peer's latest, which is the only one that it needs (RFC 6455, 5.5.3).
+// urgent is what goes out ahead of what waits: pings, and the answers to the
+// peer's.
 type urgent struct {
 	mu    sync.Mutex
-	pong  []byte
-	owed  bool   // the pong
+	pongs []byte // frames
+	last  int    // where the last of them begins
+	count int    // of the pings that they answer
 	pings []byte // frames
 	shut  bool   // a close has been sent
 }
 
-// pingsMost is how many bytes of pings may wait.
-const pingsMost = 4 * (ws.MaxControl + ws.MaxHeader)
+// pingsMost is how many bytes of pings may wait, and pongsMost how many pongs.
+// Beyond that only the peer's latest ping is answered, and any of those before
+// need not be (RFC 6455, 5.5.3).
+const (
+	pingsMost = 4 * (ws.MaxControl + ws.MaxHeader)
+	pongsMost = 16
+)
 
 // close takes nothing more.
 func (u *urgent) close() {
@@ -90,11 +100,8 @@ func (l *line) Ahead(_ engine.Conn, dst []byte) []byte {
 	u := &s.urgent
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.owed {
-		dst = ws.AppendFrame(dst, s.masked(ws.Header{Fin: true, Opcode: ws.OpPong}), u.pong)
-	}
-	dst = append(dst, u.pings...)
-	u.owed, u.pong, u.pings = false, nil, nil
+	dst = append(append(dst, u.pongs...), u.pings...)
+	u.pongs, u.last, u.count, u.pings = nil, 0, 0, nil
 	return dst
 }
 

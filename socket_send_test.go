@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -320,8 +321,22 @@ func TestAPongGoesAheadOfWhatWaits(t *testing.T) {
 	if before < 10 {
 		t.Errorf("only %d messages behind the pong", before)
 	}
-	if pongs > 10 {
+	if pongs > 40 {
 		t.Errorf("%d pongs for a peer that did not read", pongs)
+	}
+}
+
+// RFC 6455, 5.5.2: only a peer that sends more pings than it reads pongs misses
+// some of them (5.5.3).
+func TestPingsThatComeTogetherAreAllAnswered(t *testing.T) {
+	_, p := held(t, leat.SocketOptions{})
+	var b []byte
+	for i := range 10 {
+		b = ws.AppendFrame(b, ws.Header{Fin: true, Opcode: ws.OpPing, Masked: true, Key: peerKey}, fmt.Appendf(nil, "%d", i))
+	}
+	p.raw(b)
+	for i := range 10 {
+		p.want(fmt.Sprintf("pong %d", i))
 	}
 }
 
