@@ -1,10 +1,10 @@
 # The work around the code. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help test check deps fmt lint race fuzz browser cross bench golden
+.PHONY: help test check deps fmt lint race fuzz browser conformance cross bench golden
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 test: ## everything; installs what it lacks
 	@scripts/test.sh
@@ -29,6 +29,9 @@ fuzz: ## every fuzz target, 2000 inputs each
 
 browser: ## the page in Chromium and its reader in Node.js
 	@npm --prefix internal/site/browser test
+
+conformance: ## the WebSocket cases of the RFCs, counted by category
+	@scripts/conformance.sh
 
 cross: ## vet for the systems that this machine is not
 	@scripts/cross.sh

@@ -15,7 +15,8 @@ step tap 'The page in Chromium, its reader in Node.js' \
 	npm --silent --prefix internal/site/browser test -- --test-reporter=tap
 step go 'The tally of these tests' go test -json tools/tally/main.go tools/tally/main_test.go
 step check 'Lint of conformance' bash -c 'cd conformance && ../scripts/golangci-lint run'
-step go 'Conformance: other routers, real proxies' go -C conformance test -race -parallel 8 -json ./...
+step go 'Conformance: other routers, real proxies, WebSockets by the RFCs' go -C conformance test -race -parallel 8 -json ./...
+step go 'Conformance: WebSockets at full size' go -C conformance test -parallel 8 -json ./protocol
 step check 'Lint of bench' bash -c 'cd bench && ../scripts/golangci-lint run'
 step go 'Bench: the load, the tables, the codec beside others' go -C bench test -race -json ./...
 for os in darwin windows freebsd; do

@@ -16,6 +16,9 @@ type testCase struct {
 	how      setup
 	only     role
 	steps    steps
+	code     int  // what the application hears of the end
+	broken   bool // and whether because the peer broke the protocol
+	hurried  bool // the end comes right behind a message that is to be answered
 }
 
 // A role is which side the subject is; "" for both.
@@ -29,13 +32,19 @@ const (
 // holds is a case whose connection is still open after the steps: it closes in
 // order.
 func holds(id, name string, parts ...any) testCase {
-	return testCase{id: id, name: name, steps: does(append(parts, closes(1000, ""))...)}
+	return testCase{id: id, name: name, steps: append(parts, closes(1000, "")), code: 1000}
 }
 
 // breaks is a case whose last step is a violation: the other side must close with
 // the code.
 func breaks(code int, id, name string, parts ...any) testCase {
-	return testCase{id: id, name: name, steps: does(append(parts, fails(code))...)}
+	return testCase{id: id, name: name, steps: append(parts, fails(code)), code: code, broken: true, hurried: hurried(parts)}
+}
+
+// hurried says whether the last of these steps is an answer.
+func hurried(parts []any) bool {
+	_, is := parts[len(parts)-1].(answer)
+	return is
 }
 
 // with gives every case a setup.
@@ -61,16 +70,21 @@ func (c testCase) category() string {
 // perform plays a case with the subject, within the time.
 func perform(t *testing.T, s *subject, c testCase, most time.Duration) error {
 	t.Helper()
-	l, err := s.open(t, c.how)
+	c.how.name = t.Name()
+	l, ended, err := s.open(t, c.how)
 	if err != nil {
 		return err
 	}
 	l.hurry(most)
 	l.anyText = c.how.anyText
-	for i, do := range c.steps {
+	all := c.steps.all()
+	for i, do := range all {
 		if err := do(l); err != nil {
-			return fmt.Errorf("step %d of %d: %w", i+1, len(c.steps), err)
+			return fmt.Errorf("step %d of %d: %w", i+1, len(all), err)
 		}
+	}
+	if ended != nil {
+		return hear(ended, c)
 	}
 	return nil
 }

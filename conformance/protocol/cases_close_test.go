@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 func closeCases() []testCase {
 	// closed is a case that has ended in order after its steps.
 	closed := func(id, name string, code int, parts ...any) testCase {
-		return testCase{id: id, name: name, steps: does(append(parts, getsClose(code), ends)...)}
+		return testCase{id: id, name: name, steps: append(parts, getsClose(code), ends), code: cmp.Or(code, 1005), hurried: hurried(parts)}
 	}
 	big := pattern(256 << 10)
 	empty := frame{b0: fin | opClose}
@@ -51,7 +52,7 @@ func closeCases() []testCase {
 		all = append(all, breaks(1002, fmt.Sprintf("7.13.%d", i+1), fmt.Sprintf("close %d", code), send(closing(code, ""))))
 	}
 	stays := closed("7.1.1 waits", "the client leaves the end of TCP to its server", 1000, send(closing(1000, "")))
-	stays.steps = does(send(closing(1000, "")), getsClose(1000), quiet, ends)
+	stays.steps = steps{send(closing(1000, "")), getsClose(1000), quiet, ends}
 	stays.only = asClient
 	return append(all, stays)
 }

@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ var sizes = [][2]int{
 }
 
 // deflateBytes is how much a case compresses in all, in at most 1000 messages.
-const deflateBytes = 256 << 10
+const deflateBytes = 128 << 10 / scale
 
 func deflateCases() []testCase {
 	var all []testCase
@@ -37,8 +38,15 @@ func deflateCases() []testCase {
 	for i, d := range datas {
 		for j, size := range sizes {
 			var s steps
-			for m := range d.messages(size[0]) {
-				s = append(s, send(zipped{op: d.op, payload: m, size: size[1]}), gets(event{op: d.op, data: m, zipped: d.small && size[0] >= 256}))
+			for some := range slices.Chunk(slices.Collect(d.messages(size[0])), 20) {
+				var pieces []piece
+				for _, m := range some {
+					pieces = append(pieces, zipped{op: d.op, payload: m, size: size[1]})
+				}
+				s = append(s, together(pieces...))
+				for _, m := range some {
+					s = append(s, gets(event{op: d.op, data: m, zipped: d.small && size[0] >= 256}))
+				}
 			}
 			all = append(all, with(plain, holds(fmt.Sprintf("12.%d.%d", i+1, j+1), sizeName(d.name, size), s))...)
 		}
@@ -107,7 +115,7 @@ type data struct {
 func (d data) messages(size int) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		at := 0
-		for range min(max(deflateBytes/size, 2), 1000) {
+		for range min(max(deflateBytes/size, 2/scale+1), 1000/scale) {
 			if at+size > len(d.all) {
 				at = (at + size) % (len(d.all) - size)
 			}

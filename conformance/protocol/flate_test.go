@@ -27,7 +27,7 @@ func (z *zipper) message(s string) string {
 	}
 	z.buf.Reset()
 	if z.w == nil {
-		z.w, _ = flate.NewWriter(&z.buf, flate.DefaultCompression)
+		z.w, _ = flate.NewWriter(&z.buf, flate.BestSpeed)
 	} else if !z.keep {
 		z.w.Reset(&z.buf)
 	}
@@ -43,17 +43,20 @@ func (z *zipper) plain(s string) string {
 	window := 1 << z.bits
 	all := append(z.past, s...)
 	var out bitWriter
-	out.bits(2, 3) // a block of fixed codes, not the last
-	seen := map[[3]byte]int{}
+	out.bits(2, 3)          // a block of fixed codes, not the last
+	var seen [1 << 12]int32 // by a hash of three bytes, where they were last, plus 1
+	at := func(i int) *int32 {
+		return &seen[(uint32(all[i])<<10^uint32(all[i+1])<<5^uint32(all[i+2]))%uint32(len(seen))]
+	}
 	for i := range len(z.past) - 2 {
-		seen[[3]byte(all[i:])] = i
+		*at(i) = int32(i + 1)
 	}
 	for i := len(z.past); i < len(all); {
 		n, back := 0, 0
 		if i+3 <= len(all) {
-			if at, ok := seen[[3]byte(all[i:])]; ok && i-at <= window {
-				back = i - at
-				for n < 258 && i+n < len(all) && all[i+n] == all[at+n] {
+			if was := int(*at(i)) - 1; was >= 0 && i-was <= window {
+				back = i - was
+				for n < 258 && i+n < len(all) && all[i+n] == all[was+n] {
 					n++
 				}
 			}
@@ -65,7 +68,7 @@ func (z *zipper) plain(s string) string {
 			out.match(n, back)
 		}
 		for j := i; j < i+n && j+3 <= len(all); j++ {
-			seen[[3]byte(all[j:])] = j
+			*at(j) = int32(j + 1)
 		}
 		i += n
 	}

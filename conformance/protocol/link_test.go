@@ -102,7 +102,11 @@ func (l *link) newKey() (k [4]byte) {
 // A step is one thing that the raw peer does, or one that must come back.
 type step func(l *link) error
 
-type steps []step
+// steps are steps, answers, functions of their form, and steps again.
+type steps []any
+
+// An answer is a step that something must come back in.
+type answer step
 
 // send writes each piece by itself.
 func send(pieces ...piece) step { return chopped(0, pieces...) }
@@ -133,7 +137,7 @@ func together(pieces ...piece) step {
 }
 
 // gets is what must come next, and nothing else.
-func gets(want event) step {
+func gets(want event) answer {
 	return func(l *link) error {
 		got, err := l.next()
 		if err != nil {
@@ -152,12 +156,12 @@ func gets(want event) step {
 	}
 }
 
-func getsText(p string) step   { return gets(event{op: opText, data: p}) }
-func getsBinary(p string) step { return gets(event{op: opBinary, data: p}) }
-func getsPong(p string) step   { return gets(event{op: opPong, data: p}) }
+func getsText(p string) answer   { return gets(event{op: opText, data: p}) }
+func getsBinary(p string) answer { return gets(event{op: opBinary, data: p}) }
+func getsPong(p string) answer   { return gets(event{op: opPong, data: p}) }
 
 // getsClose takes a close with this code, whatever the reason; 0: without one.
-func getsClose(code int) step { return gets(event{op: opClose, code: code}) }
+func getsClose(code int) answer { return gets(event{op: opClose, code: code}) }
 
 // ends is the end of TCP (RFC 6455, 7.1.1): a server ends it first, a client
 // when its server has.
@@ -209,19 +213,20 @@ func quiet(l *link) error {
 	return l.conn.SetReadDeadline(l.deadline)
 }
 
-// does joins steps.
-func does(parts ...any) steps {
-	var all steps
-	for _, p := range parts {
-		switch p := p.(type) {
+// all are the steps one after the other.
+func (s steps) all() (all []step) {
+	for _, part := range s {
+		switch part := part.(type) {
 		case step:
-			all = append(all, p)
+			all = append(all, part)
+		case answer:
+			all = append(all, step(part))
 		case func(*link) error:
-			all = append(all, p)
+			all = append(all, part)
 		case steps:
-			all = append(all, p...)
+			all = append(all, part.all()...)
 		default:
-			panic(fmt.Sprintf("%T is no step", p))
+			panic(fmt.Sprintf("%T is no step", part))
 		}
 	}
 	return all

@@ -122,25 +122,23 @@ func gorillaServer(t *testing.T) *subject {
 		u := websocket.Upgrader{EnableCompression: true}
 		conn, err := u.Upgrade(w, r, nil)
 		if err == nil {
-			_ = echoGorilla(conn, setupOf(r))
+			echoGorilla(conn, setupOf(r))
 		}
 	})}
 }
 
 func gorillaClient(*testing.T) *subject {
-	return &subject{name: "gorilla's client", dial: func(url string, s setup) error {
+	return &subject{name: "gorilla's client", dial: func(url string, s setup, _ chan<- outcome) {
 		d := websocket.Dialer{EnableCompression: s.answer != ""}
-		conn, _, err := d.Dial(url, nil)
-		if err != nil {
-			return err
+		if conn, _, err := d.Dial(url, nil); err == nil {
+			echoGorilla(conn, s)
 		}
-		return echoGorilla(conn, s)
 	}}
 }
 
 // echoGorilla leaves the end of TCP to the other side, since gorilla leaves it to
 // the application.
-func echoGorilla(conn *websocket.Conn, s setup) error {
+func echoGorilla(conn *websocket.Conn, s setup) {
 	defer conn.Close()
 	conn.SetReadLimit(s.limit())
 	for {
@@ -158,7 +156,7 @@ func echoGorilla(conn *websocket.Conn, s setup) error {
 			_ = tcp.CloseWrite()
 			_ = tcp.SetReadDeadline(time.Now().Add(patience))
 			_, _ = io.Copy(io.Discard, tcp)
-			return err
+			return
 		}
 	}
 }
@@ -168,22 +166,20 @@ func coderServer(t *testing.T) *subject {
 		s := setupOf(r)
 		conn, err := coder.Accept(w, r, &coder.AcceptOptions{CompressionMode: coderMode(s), CompressionThreshold: 1})
 		if err == nil {
-			_ = echoCoder(conn, s)
+			echoCoder(conn, s)
 		}
 	})}
 }
 
 func coderClient(*testing.T) *subject {
-	return &subject{name: "coder's client", resets: true, dial: func(url string, s setup) error {
+	return &subject{name: "coder's client", resets: true, dial: func(url string, s setup, _ chan<- outcome) {
 		o := &coder.DialOptions{CompressionMode: coder.CompressionDisabled, CompressionThreshold: 1}
 		if s.answer != "" {
 			o.CompressionMode = coderMode(s)
 		}
-		conn, _, err := coder.Dial(context.Background(), url, o)
-		if err != nil {
-			return err
+		if conn, _, err := coder.Dial(context.Background(), url, o); err == nil {
+			echoCoder(conn, s)
 		}
-		return echoCoder(conn, s)
 	}}
 }
 
@@ -194,7 +190,7 @@ func coderMode(s setup) coder.CompressionMode {
 	return coder.CompressionNoContextTakeover
 }
 
-func echoCoder(conn *coder.Conn, s setup) error {
+func echoCoder(conn *coder.Conn, s setup) {
 	defer conn.CloseNow()
 	conn.SetReadLimit(s.limit())
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -204,12 +200,13 @@ func echoCoder(conn *coder.Conn, s setup) error {
 		switch {
 		case err != nil:
 		case kind == coder.MessageText && !utf8.Valid(data):
-			return conn.Close(1007, "")
+			_ = conn.Close(1007, "")
+			return
 		default:
 			err = conn.Write(ctx, kind, data)
 		}
 		if err != nil {
-			return err
+			return
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 
 // A setup is how a connection is opened, and what its echo is told.
 type setup struct {
+	name string // of the connection, where its end is told
+
 	// offer is what a client says in Sec-WebSocket-Extensions, answer what a
 	// server says; the raw peer says its part.
 	offer, answer string
@@ -44,75 +47,94 @@ type subject struct {
 	// the setup. Empty: it is a client.
 	addr string
 	// dial opens a connection as a client and returns when that has ended.
-	dial func(url string, s setup) error
+	dial func(url string, s setup, ended chan<- outcome)
+	// ended is where a server tells how the connection with a name has ended; nil:
+	// it does not.
+	ended func(name string) chan outcome
+	// tells: dial tells it.
+	tells bool
+	// blocking: Leat's blocking style.
+	blocking bool
 	// resets: it ends TCP while there is something to read, which resets it.
 	resets bool
 }
 
 // open opens a connection with the subject. When the case is over the raw peer's
 // end is closed, and a client must come to its end as well.
-func (s *subject) open(t *testing.T, how setup) (*link, error) {
+func (s *subject) open(t *testing.T, how setup) (*link, <-chan outcome, error) {
 	t.Helper()
 	if s.dial != nil {
 		return s.openToClient(t, how)
 	}
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	key := "dGhlIHNhbXBsZSBub25jZQ=="
-	request := "GET " + how.path() + " HTTP/1.1\r\nHost: " + s.addr +
+	path := how.path()
+	if s.blocking {
+		path += "&blocking"
+	}
+	request := "GET " + path + " HTTP/1.1\r\nHost: " + s.addr +
 		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n"
 	if how.offer != "" {
 		request += "Sec-WebSocket-Extensions: " + how.offer + "\r\n"
 	}
 	if _, err := conn.Write([]byte(request + "\r\n")); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	in := bufio.NewReaderSize(conn, 64<<10)
 	r, err := http.ReadResponse(in, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.StatusCode != 101 || r.Header.Get("Sec-Websocket-Accept") != acceptKey(key) {
-		return nil, fmt.Errorf("the answer is %s %v", r.Status, r.Header)
+		return nil, nil, fmt.Errorf("the answer is %s %v", r.Status, r.Header)
 	}
 	l := newLink(conn, in, true)
 	t.Cleanup(l.close)
 	l.resets = s.resets
-	return l, l.agree(r.Header.Get("Sec-Websocket-Extensions"), how.offer != "")
+	var ended <-chan outcome
+	if s.ended != nil {
+		ended = s.ended(how.name)
+	}
+	return l, ended, l.agree(r.Header.Get("Sec-Websocket-Extensions"), how.offer != "")
 }
 
-func (s *subject) openToClient(t *testing.T, how setup) (*link, error) {
+func (s *subject) openToClient(t *testing.T, how setup) (*link, <-chan outcome, error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer listener.Close()
-	done := make(chan error, 1)
-	go func() { done <- s.dial("ws://"+listener.Addr().String()+"/", how) }()
+	done := make(chan struct{})
+	told := make(chan outcome, 1)
+	go func() {
+		defer close(done)
+		s.dial("ws://"+listener.Addr().String()+"/", how, told)
+	}()
 	conn, err := listener.Accept()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	in := bufio.NewReaderSize(conn, 64<<10)
 	r, err := http.ReadRequest(in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
 		acceptKey(r.Header.Get("Sec-Websocket-Key")) + "\r\n"
 	if how.answer != "" {
 		if offered := r.Header.Get("Sec-Websocket-Extensions"); !strings.Contains(offered, "permessage-deflate") {
-			return nil, fmt.Errorf("it offers %q", offered)
+			return nil, nil, fmt.Errorf("it offers %q", offered)
 		}
 		answer += "Sec-WebSocket-Extensions: " + how.answer + "\r\n"
 	}
 	if _, err := conn.Write([]byte(answer + "\r\n")); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l := newLink(conn, in, false)
 	t.Cleanup(func() {
@@ -124,13 +146,17 @@ func (s *subject) openToClient(t *testing.T, how setup) (*link, error) {
 		}
 	})
 	l.resets = s.resets
-	return l, l.agree(how.answer, how.answer != "")
+	var ended <-chan outcome
+	if s.tells {
+		ended = told
+	}
+	return l, ended, l.agree(how.answer, how.answer != "")
 }
 
 // path names the setup for a server.
 func (s setup) path() string {
-	return fmt.Sprintf("/echo?takeover=%t&maxMessage=%d&maxFrame=%d&frames=%t&anyText=%t",
-		s.takeover, s.limit(), s.maxFrame, s.frames, s.anyText)
+	return fmt.Sprintf("/echo?takeover=%t&maxMessage=%d&maxFrame=%d&frames=%t&anyText=%t&name=%s",
+		s.takeover, s.limit(), s.maxFrame, s.frames, s.anyText, url.QueryEscape(s.name))
 }
 
 // setupOf reads a path's setup.
