@@ -1,12 +1,19 @@
 package engine_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
+	"math/big"
 	"net"
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/leat-dev/leat/internal/engine"
@@ -202,4 +209,88 @@ func TestALargeReadBufferIsHeldOnlyWhileMuchComes(t *testing.T) {
 		t.Errorf("%d asked for while nothing comes", last)
 	}
 	c.Abort(errors.New("done"))
+}
+
+func TestAFlushWritesAtOnceWhatACallbackHasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		c := engine.Goroutines{}.Adopt(near, nil, &handler{wrote: make(chan int, 2)}, engine.Options{Budget: 100})
+		began, leave := time.Now(), make(chan struct{})
+		c.Call(func(c engine.Conn) {
+			if err := errors.Join(c.Send([]byte("now")), c.Send([]byte("!"))); err != nil {
+				t.Error(err)
+			}
+			c.Flush()
+			<-leave
+		})
+		if _, err := io.ReadFull(far, make([]byte, 4)); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("it took %v", d)
+		}
+		close(leave)
+		c.Abort(nil)
+	})
+}
+
+// A dripper writes a byte, pauses, and writes the rest.
+type dripper struct{ net.Conn }
+
+func (d dripper) Write(b []byte) (int, error) {
+	if _, err := d.Conn.Write(b[:1]); err != nil {
+		return 0, err
+	}
+	<-time.After(time.Minute)
+	n, err := d.Conn.Write(b[1:])
+	return n + 1, err
+}
+
+func TestATLSPeerThatPausesInsideARecordIsReadOn(t *testing.T) {
+	cert := certificate(t)
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		peer := tls.Client(dripper{far}, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own certificate
+		h := &sink{got: make(chan int, 10)}
+		c := engine.Goroutines{}.Adopt(tls.Server(near, &tls.Config{Certificates: []tls.Certificate{cert}}), nil, h, engine.Options{Budget: 100})
+		if err := peer.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, peer) }() // tickets, until the end
+		// The first fills the small buffer, so that a large one waits for the second.
+		for _, size := range []int{1 << 10, 100, 40 << 10} {
+			go func() {
+				if _, err := peer.Write(make([]byte, size)); err != nil {
+					t.Error(err)
+				}
+			}()
+			for left := size; left > 0; {
+				left -= <-h.got
+			}
+		}
+		c.Abort(nil)
+		_ = peer.Close() // the engine has closed its end
+	})
+}
+
+// A sink tells how much came.
+type sink struct {
+	handler
+	got chan int
+}
+
+func (s *sink) Data(_ engine.Conn, b []byte) { s.got <- len(b) }
+
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -119,16 +119,8 @@ func (p *peer) room(want int, fits, not []int) {
 }
 
 func above(t *testing.T, e engine.Engine) {
-	written := make(chan struct{})
-	total := 0
-	p := &peer{wrote: func(_ engine.Conn, n, left int) {
-		if total += n; total == 1100 {
-			if left != 0 {
-				t.Errorf("%d left", left)
-			}
-			close(written)
-		}
-	}}
+	p := new(peer)
+	steps := p.steps()
 	g := p.hold(t, e, engine.Options{Budget: 100, Most: 1000})
 	want := slices.Concat(bytes.Repeat([]byte("a"), 10), bytes.Repeat([]byte("b"), 1000), bytes.Repeat([]byte("c"), 90))
 	p.room(100, []int{0, 100, 101, 1000}, []int{1001})
@@ -144,11 +136,17 @@ func above(t *testing.T, e engine.Engine) {
 	}
 	p.send(want[1010:])
 	p.room(0, []int{0}, []int{1, 101})
+	g.let()
+	await(t, "Wrote", steps)
+	g.await()
+	p.room(10, []int{10}, []int{11, 101})
 	g.open()
 	if got := p.read(len(want)); !bytes.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	await(t, "Wrote", written)
+	for await(t, "Wrote", steps).left > 0 {
+		continue
+	}
 	p.room(100, []int{100, 1000}, []int{1001})
 }
 

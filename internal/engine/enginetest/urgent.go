@@ -91,16 +91,24 @@ func urgentPass(t *testing.T, e engine.Engine) {
 
 func urgentOnce(t *testing.T, e engine.Engine) {
 	p := urgent()
+	steps := p.steps()
 	g := p.hold(t, e, units)
 	p.send(unit('a', 10))
 	g.await()
-	p.send(unit('b', 10))
+	const size = 100 << 10 // more than one write takes
+	p.send(unit('b', size))
 	p.conn.Urge()
 	g.let()
-	if n := g.await(); n != 20 {
+	await(t, "Wrote", steps)
+	n := g.await()
+	if n <= 10 {
 		t.Errorf("%d bytes in the second write", n)
 	}
 	g.let()
+	if got, want := await(t, "Wrote", steps), (step{n - 10, size - (n - 10)}); got != want {
+		t.Errorf("%d written and %d left, not %d and %d", got.n, got.left, want.n, want.left)
+	}
+	g.open()
 	p.kinds("a!b")
 }
 
