@@ -23,7 +23,8 @@ func connectVerb() verb {
 		summary: "talk to a WebSocket from the terminal, or from a pipe",
 		help: `
     leat connect localhost:4000/ws/echo
-    echo hello | leat connect wss://example.com/feed
+    echo hello | leat connect --wait 5s wss://example.com/questions
+    leat connect --wait 24h wss://example.com/feed </dev/null >>feed.log
 
 On a terminal each line that is typed is sent as a text, and what comes stands
 behind a <. Ctrl-C and Ctrl-D close.
@@ -32,10 +33,11 @@ From a pipe each line is sent as a text, or with --binary what is read at a
 time as a binary message. The messages that come go to stdout: texts with a
 newline behind each, binary ones as they are. After the end of the input leat
 closes when nothing has come for --wait. All else that is to be said goes to
-stderr.
+stderr. On a terminal characters that could control it are escaped, and binary
+messages are shown as hex.
 
-The exit code is 0 if the connection was closed in order and its code says
-neither an error nor anything of the server's own (1000, 1001 or none), else 1.
+The exit code is 0 after a close in order with code 1000, 1001 or none. It is 1
+after any other code, or no close, or when something could not be sent.
 
 A URL without a scheme begins with ws://, and http and https mean ws and wss.`,
 		setup: newConnect,
@@ -78,6 +80,10 @@ func (o *connectOptions) run(ctx context.Context, std stdio, args []string) erro
 	return t.run(ctx, s, target)
 }
 
+// silence is what a server may take at least before it is found silent, however
+// often it is pinged.
+const silence = 2 * time.Second
+
 func (o *connectOptions) dialOptions(t *talk) *leat.DialOptions {
 	d := &leat.DialOptions{
 		SocketOptions: leat.SocketOptions{
@@ -89,11 +95,13 @@ func (o *connectOptions) dialOptions(t *talk) *leat.DialOptions {
 			// Messages are shown as they come, so that one may be of any size.
 			MaxMessage: leat.Unlimited,
 			MaxPacket:  64 << 10,
-			// The pings that have a payload are our own. These are for a
-			// server that has fallen silent, and end the connection.
-			PingEvery: 2 * time.Duration(o.ping),
 		},
 		Header: http.Header(o.header),
+	}
+	if o.ping > 0 {
+		// These are the library's pings, behind our own: they are sent where
+		// nothing has come, and end the connection of a server that is silent.
+		d.PingEvery = max(2*time.Duration(o.ping), silence)
 	}
 	if o.insecure {
 		d.TLS = &tls.Config{InsecureSkipVerify: true}

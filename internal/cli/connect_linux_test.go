@@ -127,6 +127,14 @@ func TestConnectRefusesALineThatTheTerminalHasCut(t *testing.T) {
 	p.exits(0)
 }
 
+func TestConnectHearsCtrlCInAFlood(t *testing.T) {
+	t.Parallel()
+	p := onTerminal(t, 80, nil, "leat", "connect", peer(t)+"/flood")
+	p.await("flood flood")
+	p.key("\x03")
+	p.exits(0)
+}
+
 func TestConnectEndsAtOnceAtASecondSignal(t *testing.T) {
 	t.Parallel()
 	p := onTerminal(t, 80, nil, "leat", "connect", peer(t)+"/mute")

@@ -43,6 +43,13 @@ func peers() (plain, tls *httptest.Server) {
 		_, _ = s.SendBinary([]byte("\x1b[2J"))
 		_ = s.Close()
 	})
+	once("/flood", func(s *leat.Socket) {
+		go func() {
+			for err := error(nil); err == nil; {
+				_, err = s.Write(s.Context(), leat.Text(strings.Repeat("flood ", 100)))
+			}
+		}()
+	})
 	once("/long", func(s *leat.Socket) {
 		piece := bytes.Repeat([]byte("ä"), 1<<19)
 		for i := range 4 {

@@ -113,16 +113,23 @@ func (p *terminal) see(rows ...string) {
 		b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(row), `\*`, ".*") + "\n")
 	}
 	want := regexp.MustCompile("^" + b.String() + "$")
+	p.until(func() bool { return want.MatchString(p.screen()) }, strings.Join(rows, "\n"))
+}
+
+// await waits until the program has written this.
+func (p *terminal) await(text string) {
+	p.t.Helper()
+	p.until(func() bool { return strings.Contains(p.bytes(), text) }, text)
+}
+
+func (p *terminal) until(done func() bool, want string) {
+	p.t.Helper()
 	late := time.After(20 * time.Second)
-	for {
-		screen := p.screen()
-		if want.MatchString(screen) {
-			return
-		}
+	for !done() {
 		select {
 		case <-p.changed:
 		case <-late:
-			p.t.Fatalf("the screen shows:\n%s\nwant:\n%s", screen, strings.Join(rows, "\n"))
+			p.t.Fatalf("the screen shows:\n%s\nwant:\n%s", p.screen(), want)
 		}
 	}
 }
