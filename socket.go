@@ -22,7 +22,9 @@ import (
 // In the blocking style [Socket.Read] and the sends are called in a loop. A
 // socket of Upgrade ends with its handler. One message waits to be read; with a
 // second one nothing more comes in, no ping and no close, until Read has taken
-// the first.
+// the first. The peer's close, and a violation of the protocol, wait until Read
+// has taken what came before and is called again, a second at most, so that it can
+// be answered.
 //
 // Every method may be called from any goroutine, callbacks included; Read by
 // one at a time, and not in the event style. What is sent keeps its order. There are

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/leat-dev/leat/internal/buffer"
 )
 
 // An inbox hands the messages of a socket of the blocking style to Read. It
 // holds one that nobody has asked for yet, so that what comes behind it, a ping
-// or a close, is seen; with a second one nothing more is read from the peer.
+// for one, is seen; with a second one nothing more is read from the peer.
 type inbox struct {
 	messages chan letter
 	closed   chan struct{} // nobody reads any more
@@ -19,7 +20,16 @@ type inbox struct {
 
 	reading sync.Mutex
 	lent    *buffer.Buffer // of the last message, until the next Read
+
+	mu      sync.Mutex
+	undone  int           // messages that it has not got, or that are lent
+	settled chan struct{} // closed when there is none; nil when nobody waits for it
 }
+
+// settleTime bounds what a close waits for the reader of the messages before it.
+// It is enough to answer them, and short of what a peer gives its close, which is
+// some seconds.
+const settleTime = time.Second
 
 // A letter is a message with the memory that it is in.
 type letter struct {
@@ -45,10 +55,48 @@ func (i *inbox) put(m Message) {
 		return
 	default:
 	}
+	i.mu.Lock()
+	i.undone++
+	i.mu.Unlock()
 	select {
 	case i.messages <- letter{m, b}:
 	case <-i.closed:
 		b.Free()
+	}
+}
+
+// settle waits until the messages have been read and dealt with, which the next
+// Read tells, so that answers to them go out before a close.
+func (i *inbox) settle() {
+	i.mu.Lock()
+	if i.undone == 0 {
+		i.mu.Unlock()
+		return
+	}
+	settled := make(chan struct{})
+	i.settled = settled
+	i.mu.Unlock()
+	late := time.NewTimer(settleTime)
+	defer late.Stop()
+	select {
+	case <-settled:
+	case <-i.closed:
+	case <-late.C:
+	}
+}
+
+// finish is the end of what the last Read answered.
+func (i *inbox) finish() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.lent == nil {
+		return
+	}
+	i.lent.Free()
+	i.lent = nil
+	if i.undone--; i.undone == 0 && i.settled != nil {
+		close(i.settled)
+		i.settled = nil
 	}
 }
 
@@ -70,8 +118,7 @@ func (s *Socket) Read(ctx context.Context) (Message, error) {
 	}
 	i.reading.Lock()
 	defer i.reading.Unlock()
-	i.lent.Free()
-	i.lent = nil
+	i.finish()
 	select {
 	case l := <-i.messages:
 		return i.open(l)

@@ -97,6 +97,7 @@ func (s *Socket) control(ev ws.Event) {
 	switch ev.Opcode { //nolint:exhaustive // a Control event has no other
 	case ws.OpClose:
 		code, reason, _ := ws.ParseClose(ev.Payload) // the reader has checked it
+		s.settle()
 		s.peerCloses(code, string(reason))
 		return
 	case ws.OpPing:
@@ -205,6 +206,7 @@ func (s *Socket) idle() {
 
 // violated ends the socket of a peer that breaks the protocol or a limit.
 func (s *Socket) violated(err error) {
+	s.settle()
 	var broken *ws.ProtocolError
 	var bomb *deflate.LimitError
 	switch {
@@ -218,6 +220,14 @@ func (s *Socket) violated(err error) {
 		s.tooBig()
 	default:
 		s.fail(CloseInvalid, err.Error(), &ProtocolError{CloseInvalid, err.Error(), "RFC 7692, 7.2.2"})
+	}
+}
+
+// settle lets the blocking style deal with what it has been given. Behind a close
+// or a violation nothing else comes that could be hidden by this.
+func (s *Socket) settle() {
+	if s.inbox != nil {
+		s.inbox.settle()
 	}
 }
 
