@@ -18,7 +18,6 @@ type testCase struct {
 	steps    steps
 	code     int  // what the application hears of the end
 	broken   bool // and whether because the peer broke the protocol
-	hurried  bool // the end comes right behind a message that is to be answered
 }
 
 // A role is which side the subject is; "" for both.
@@ -38,13 +37,7 @@ func holds(id, name string, parts ...any) testCase {
 // breaks is a case whose last step is a violation: the other side must close with
 // the code.
 func breaks(code int, id, name string, parts ...any) testCase {
-	return testCase{id: id, name: name, steps: append(parts, fails(code)), code: code, broken: true, hurried: hurried(parts)}
-}
-
-// hurried says whether the last of these steps is an answer.
-func hurried(parts []any) bool {
-	_, is := parts[len(parts)-1].(answer)
-	return is
+	return testCase{id: id, name: name, steps: append(parts, fails(code)), code: code, broken: true}
 }
 
 // with gives every case a setup.

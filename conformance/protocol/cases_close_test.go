@@ -9,7 +9,7 @@ import (
 func closeCases() []testCase {
 	// closed is a case that has ended in order after its steps.
 	closed := func(id, name string, code int, parts ...any) testCase {
-		return testCase{id: id, name: name, steps: append(parts, getsClose(code), ends), code: cmp.Or(code, 1005), hurried: hurried(parts)}
+		return testCase{id: id, name: name, steps: append(parts, getsClose(code), ends), code: cmp.Or(code, 1005)}
 	}
 	big := pattern(256 << 10)
 	empty := frame{b0: fin | opClose}

@@ -107,7 +107,7 @@ func sendingCases() []testCase {
 		answer:   "permessage-deflate; client_no_context_takeover; server_no_context_takeover",
 	}
 	kept := setup{frames: true}
-	one := func(p string) answer { return gets(event{op: opBinary, data: p, frames: 1, most: len(p)}) }
+	one := func(p string) step { return gets(event{op: opBinary, data: p, frames: 1, most: len(p)}) }
 	return slices.Concat(
 		with(setup{maxFrame: 1000},
 			holds("sending.1", "a message of the frame's limit is one frame", send(binry(pattern(1000))), one(pattern(1000))),

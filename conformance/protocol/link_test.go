@@ -102,11 +102,8 @@ func (l *link) newKey() (k [4]byte) {
 // A step is one thing that the raw peer does, or one that must come back.
 type step func(l *link) error
 
-// steps are steps, answers, functions of their form, and steps again.
+// steps are steps, functions of their form, and steps again.
 type steps []any
-
-// An answer is a step that something must come back in.
-type answer step
 
 // send writes each piece by itself.
 func send(pieces ...piece) step { return chopped(0, pieces...) }
@@ -137,7 +134,7 @@ func together(pieces ...piece) step {
 }
 
 // gets is what must come next, and nothing else.
-func gets(want event) answer {
+func gets(want event) step {
 	return func(l *link) error {
 		got, err := l.next()
 		if err != nil {
@@ -156,12 +153,12 @@ func gets(want event) answer {
 	}
 }
 
-func getsText(p string) answer   { return gets(event{op: opText, data: p}) }
-func getsBinary(p string) answer { return gets(event{op: opBinary, data: p}) }
-func getsPong(p string) answer   { return gets(event{op: opPong, data: p}) }
+func getsText(p string) step   { return gets(event{op: opText, data: p}) }
+func getsBinary(p string) step { return gets(event{op: opBinary, data: p}) }
+func getsPong(p string) step   { return gets(event{op: opPong, data: p}) }
 
 // getsClose takes a close with this code, whatever the reason; 0: without one.
-func getsClose(code int) answer { return gets(event{op: opClose, code: code}) }
+func getsClose(code int) step { return gets(event{op: opClose, code: code}) }
 
 // ends is the end of TCP (RFC 6455, 7.1.1): a server ends it first, a client
 // when its server has.
@@ -219,8 +216,6 @@ func (s steps) all() (all []step) {
 		switch part := part.(type) {
 		case step:
 			all = append(all, part)
-		case answer:
-			all = append(all, step(part))
 		case func(*link) error:
 			all = append(all, part)
 		case steps:
