@@ -253,22 +253,23 @@ func (s *Socket) put(m Message, asItIs bool) error {
 	if kind == ws.OpText && !s.o.anyText && !goesOn(&text, m) {
 		return ErrInvalidUTF8
 	}
-	b := buffer.Get(s.o.framed(deflateMost(len(m.Data))))
-	defer b.Free()
-	z, err := s.encode(b, m, asItIs)
+	b, z, err := s.encode(m, asItIs)
 	if err != nil {
 		return err
 	}
-	frames := b.B
-	switch err := s.conn.Send(frames); {
+	size := len(b.B)
+	if err = s.conn.Give(b); err != nil {
+		b.Free()
+	}
+	switch {
 	case errors.Is(err, engine.ErrFull):
 		return ErrSlowReader
 	case errors.Is(err, engine.ErrTooLarge):
-		return fmt.Errorf("%w: %d bytes, limits.queue is %d", ErrTooLarge, len(frames), s.o.queue)
+		return fmt.Errorf("%w: %d bytes, limits.queue is %d", ErrTooLarge, size, s.o.queue)
 	case err != nil:
 		return err
 	}
-	s.queued += int64(len(frames))
+	s.queued += int64(size)
 	if s.open, s.openZ, s.text = kind, z, text; m.Last {
 		s.open = 0
 		s.counts.out.Add(1)
@@ -285,12 +286,12 @@ func goesOn(text *ws.UTF8, m Message) bool {
 	return text.Write(m.Data) && (!m.Last || text.Complete())
 }
 
-// encode appends m's frames and says whether they are compressed.
-func (s *Socket) encode(b *buffer.Buffer, m Message, asItIs bool) (compressed bool, err error) {
+// encode makes m's frames and says whether they are compressed.
+func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bool, err error) {
 	payload := m.Data
 	if compressed = s.compresses(m); compressed {
 		if s.deflater.context && !s.conn.Fits(s.o.framed(deflateMost(len(payload)))) {
-			return false, ErrSlowReader // before the context changes
+			return nil, false, ErrSlowReader // before the context changes
 		}
 		z := buffer.Get(deflateMost(len(payload)))
 		defer z.Free()
@@ -302,6 +303,9 @@ func (s *Socket) encode(b *buffer.Buffer, m Message, asItIs bool) (compressed bo
 			payload = z.B
 		}
 	}
+	if !s.conn.Fits(len(payload)) && s.conn.Room() > 0 { // and so it has not ended
+		return nil, false, ErrSlowReader
+	}
 	h := ws.Header{Opcode: ws.Opcode(m.Type), RSV1: compressed}
 	if m.Continuation {
 		h = ws.Header{}
@@ -310,12 +314,13 @@ func (s *Socket) encode(b *buffer.Buffer, m Message, asItIs bool) (compressed bo
 	if asItIs {
 		most = len(payload)
 	}
+	b = buffer.Get(s.o.framed(len(payload)))
 	for {
 		n := min(len(payload), most)
 		h.Fin = m.Last && n == len(payload)
 		b.B = ws.AppendFrame(b.B, s.masked(h), payload[:n])
 		if payload = payload[n:]; len(payload) == 0 {
-			return compressed, nil
+			return b, compressed, nil
 		}
 		h = ws.Header{}
 	}

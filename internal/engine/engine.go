@@ -11,6 +11,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/leat-dev/leat/internal/buffer"
 )
 
 // Errors that a connection answers and ends with.
@@ -106,6 +108,9 @@ type Conn interface {
 	// behind it. When nothing waits, as much as the larger of the two is
 	// always taken.
 	Send(b []byte) error
+	// Give is Send of the bytes of b, and of b itself: unless there is an error
+	// it is the engine's, which frees it.
+	Give(b *buffer.Buffer) error
 	// Room answers how many bytes Budget has left; 0 after the end.
 	Room() int
 	// Fits says whether a Send of n bytes would be taken now.

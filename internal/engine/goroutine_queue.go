@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/leat-dev/leat/internal/buffer"
+)
 
 // passTime is how long what a callback sends may wait for more from the same
 // callback.
@@ -10,22 +14,47 @@ const passTime = time.Millisecond
 func (c *goConn) Send(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.admit(len(b)); err != nil || len(b) == 0 {
+		return err
+	}
+	c.enqueue(b)
+	c.wake()
+	return nil
+}
+
+// Give queues b; see Conn.
+func (c *goConn) Give(b *buffer.Buffer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admit(len(b.B)); err != nil {
+		return err
+	}
+	if c.queue == nil && len(b.B) > 0 {
+		c.queue = b
+	} else {
+		c.enqueue(b.B)
+		b.Free()
+	}
+	if c.queue != nil {
+		c.wake()
+	}
+	return nil
+}
+
+// admit counts n bytes among those that wait, or says why they may not.
+func (c *goConn) admit(n int) error {
 	switch {
 	case c.closed || c.ending:
 		return ErrClosed
-	case len(b) > max(c.o.Budget, c.o.Most):
+	case n > max(c.o.Budget, c.o.Most):
 		return ErrTooLarge
-	case !c.fits(len(b)):
+	case !c.fits(n):
 		return ErrFull
-	case len(b) == 0:
-		return nil
 	}
-	if len(b) > c.o.Budget {
-		c.big, c.before = len(b), c.waiting
+	if n > c.o.Budget {
+		c.big, c.before = n, c.waiting
 	}
-	c.waiting += len(b)
-	c.enqueue(b)
-	c.wake()
+	c.waiting += n
 	return nil
 }
 

@@ -19,6 +19,7 @@ const patience = 20 * time.Second
 func Test(t *testing.T, e engine.Engine) {
 	for name, test := range map[string]func(*testing.T, engine.Engine){
 		"everything sent arrives once and in order":              inOrder,
+		"what is given is sent as what is copied":                given,
 		"senders at the same time do not mix their bytes":        whole,
 		"a stopped reader costs no more than the budget":         budget,
 		"what is larger than the budget is refused as such":      tooLarge,
@@ -34,6 +35,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"what is urgent goes between the next two units":         urgentBetween,
 		"what is urgent goes between writes without units":       urgentPlain,
 		"what is urgent goes before what an end sends":           urgentEnd,
+		"what is urgent passes what the system took part of":     urgentCut,
 		"an urge that has nothing to say writes nothing":         urgentNothing,
 		"whatever is urgent at whatever time, units stay whole":  urgentRandom,
 		"what one callback sends leaves in one write":            onePass,

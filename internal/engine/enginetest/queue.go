@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/leat-dev/leat/internal/buffer"
 	"github.com/leat-dev/leat/internal/engine"
 )
 
@@ -23,6 +25,49 @@ func inOrder(t *testing.T, e engine.Engine) {
 	}
 	if got := p.read(want.Len()); !bytes.Equal(got, want.Bytes()) {
 		t.Error("not what was sent")
+	}
+}
+
+func given(t *testing.T, e engine.Engine) {
+	const budget = 100
+	g := new(peer)
+	link := g.hold(t, e, engine.Options{Budget: budget})
+	give := func(size int) error {
+		b := buffer.Get(size)
+		b.B = append(b.B, bytes.Repeat([]byte{'g'}, size)...)
+		err := g.conn.Give(b)
+		if err != nil {
+			if string(b.B) != strings.Repeat("g", size) {
+				t.Error("what was refused is not as it was")
+			}
+			b.Free()
+		}
+		return err
+	}
+	if err := give(0); err != nil {
+		t.Error(err)
+	}
+	if err := give(10); err != nil { // is being written from now on
+		t.Error(err)
+	}
+	link.await()
+	g.send([]byte("sss"))
+	for size, want := range map[int]error{budget - 12: engine.ErrFull, budget + 1: engine.ErrTooLarge, 0: nil} {
+		if err := give(size); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v, want %v", size, err, want)
+		}
+	}
+	if err := give(budget - 13); err != nil {
+		t.Error(err)
+	}
+	g.room(0, []int{0}, []int{1})
+	link.open()
+	if got, want := string(g.read(budget)), strings.Repeat("g", 10)+"sss"+strings.Repeat("g", budget-13); got != want {
+		t.Errorf("%q", got)
+	}
+	g.conn.End(nil, nil)
+	if err := give(1); !errors.Is(err, engine.ErrClosed) {
+		t.Error(err)
 	}
 }
 

@@ -191,6 +191,38 @@ func urgentNothing(t *testing.T, e engine.Engine) {
 	}
 }
 
+func urgentCut(t *testing.T, e engine.Engine) {
+	const units = 30
+	done := make(chan string, 1)
+	p := &peer{ahead: func(dst []byte) []byte { return append(dst, unit('!', 10)...) }}
+	p.data = func(c engine.Conn, b []byte) {
+		if string(b) == "urge" {
+			c.Urge()
+		} else {
+			for range units {
+				p.send(unit('s', 100<<10))
+			}
+		}
+		done <- string(b)
+	}
+	near, far := connect(t)
+	_ = near.SetWriteBuffer(16 << 10)
+	_ = far.SetReadBuffer(16 << 10)
+	p.over(t, e, near, far, engine.Options{Budget: 8 << 20, Unit: unitLen})
+	for _, b := range []string{"send", "urge"} {
+		if _, err := far.Write([]byte(b)); err != nil {
+			t.Fatal(err)
+		}
+		if got := await(t, b, done); got != b {
+			t.Fatalf("%q has come", got)
+		}
+	}
+	got := kinds(t, far, units+1)
+	if n := strings.IndexByte(got, '!'); n < 1 || n > units-2 || strings.Count(got, "s") != units {
+		t.Errorf("%q", got)
+	}
+}
+
 func urgentRandom(t *testing.T, e engine.Engine) {
 	const senders, each, urgers, urges = 4, 100, 2, 200
 	var mu sync.Mutex
