@@ -41,6 +41,7 @@ type goConn struct {
 
 	mu       sync.Mutex
 	queue    *buffer.Buffer // nil: nothing waits but what is being written
+	batch    batch          // what is being written; the writer's
 	waiting  int            // bytes of Sends, those being written included
 	big      int            // of them, those of a Send above the budget
 	before   int            // of them, those ahead of it
@@ -107,12 +108,18 @@ func (c *goConn) data(b []byte) {
 	c.call(func() { c.h.Data(c, b) })
 	c.mu.Lock()
 	much := c.waiting > writeSize
+	must := c.claim()
+	c.writing = c.writing || must
 	c.mu.Unlock()
-	if much {
-		c.Flush()
-		return
+	switch {
+	case !must:
+	case much && !c.writeNow():
+		c.mu.Lock()
+		c.startWriter()
+		c.mu.Unlock()
+	default:
+		c.write()
 	}
-	c.startWrite()
 }
 
 // readerLeft closes the link of a connection that has ended and was only

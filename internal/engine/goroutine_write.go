@@ -26,24 +26,61 @@ func (c *goConn) startWrite() {
 // write writes until nothing waits. The caller has set writing.
 func (c *goConn) write() {
 	for {
-		c.mu.Lock()
-		if c.closed || c.queue == nil && !c.urged {
-			c.rest()
-			return
+		out, at := c.batch.out, c.batch.at
+		c.batch = batch{}
+		if out == nil {
+			c.mu.Lock()
+			if c.closed || c.queue == nil && !c.urged {
+				c.rest()
+				return
+			}
+			out, c.queue = c.queue, nil
+			c.mu.Unlock()
 		}
-		out := c.queue
-		c.queue = nil
-		c.mu.Unlock()
 		var b []byte
 		if out != nil {
 			b = out.B
 		}
-		if err := c.put(b); err != nil { // the link may still read the buffer
+		if err := c.put(b, at); err != nil { // the link may still read the buffer
 			c.Abort(err)
 			continue
 		}
 		out.Free()
 	}
+}
+
+// A batch is what waited at some time, and how much of it is written.
+type batch struct {
+	out *buffer.Buffer
+	at  int
+}
+
+// writeNow writes what the system takes without waiting, and says whether that
+// was all. If not, batch has the rest. The caller has set writing.
+func (c *goConn) writeNow() bool {
+	for c.bare != nil {
+		c.mu.Lock()
+		if c.closed || c.urged || c.queue == nil {
+			c.mu.Unlock()
+			return true
+		}
+		out := c.queue
+		c.queue = nil
+		c.mu.Unlock()
+		for at := 0; at < len(out.B); {
+			next := out.B[at:min(at+writeSize, len(out.B))]
+			n := c.bare.writeNow(next)
+			if at += n; n > 0 {
+				c.wrote(n)
+			}
+			if at < len(out.B) && (n < len(next) || c.urgent()) {
+				c.batch = batch{out, at}
+				return false
+			}
+		}
+		out.Free()
+	}
+	return false
 }
 
 // rest does what follows when the writer has nothing to do. It is called with
@@ -67,11 +104,11 @@ func (c *goConn) rest() {
 	}
 }
 
-// put writes a batch of whole units in slices. What is urgent goes ahead of the
+// put writes a batch of whole units in slices, of which at bytes are written. What is urgent goes ahead of the
 // first unit that is not begun, in one write with what follows.
-func (c *goConn) put(out []byte) error {
-	at, edge := 0, 0 // what is written; a boundary, not above the next one
-	for {
+func (c *goConn) put(out []byte, at int) error {
+	for edge := 0; ; { // a boundary, not above the next one
+
 		next := out[at:min(at+writeSize, len(out))]
 		var ahead *buffer.Buffer
 		if c.urgent() {
