@@ -29,9 +29,7 @@ func TestClient(t *testing.T) {
 	}
 	holdAll(t, "events", leatClient(srv, echoEvents))
 	holdAll(t, "blocking", leatClient(srv, echoBlocking))
-	if n := srv.Stats().Sockets; n != 0 {
-		t.Errorf("%d sockets live on", n)
-	}
+	noSocket(t, srv)
 }
 
 // leatClient is a client that belongs to srv.
@@ -108,23 +106,40 @@ func startLeat(t *testing.T) *leatServer {
 			style.run(socket, ended)
 		}
 	})
-	if err := s.srv.Listen(); err != nil {
+	s.addr = run(t, s.srv)
+	return s
+}
+
+// run runs a server until the test ends, when no socket may live any more.
+func run(t *testing.T, srv *leat.Server) (addr string) {
+	t.Helper()
+	if err := srv.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	s.addr = strings.TrimPrefix(s.srv.URLs()[0], "http://")
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- s.srv.Run(ctx) }()
+	go func() { ran <- srv.Run(ctx) }()
 	t.Cleanup(func() {
-		if n := s.srv.Stats().Sockets; n != 0 {
-			t.Errorf("%d sockets live on", n)
-		}
+		noSocket(t, srv)
 		stop()
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	return strings.TrimPrefix(srv.URLs()[0], "http://")
+}
+
+// noSocket waits until the server has no socket any more.
+func noSocket(t *testing.T, srv *leat.Server) {
+	t.Helper()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(patience); srv.Stats().Sockets != 0; <-look.C {
+		if time.Now().After(end) {
+			t.Errorf("%d sockets live on", srv.Stats().Sockets)
+			return
+		}
+	}
 }
 
 // subject is the server with handlers of a style.
