@@ -77,6 +77,7 @@ func (o *serveOptions) load() (*leat.Config, error) {
 // serve runs a server with the actions that are compiled in until ctx is done
 // or a signal comes.
 func serve(ctx context.Context, std stdio, config *leat.Config) error {
+	site.Fill(config)
 	srv, err := leat.New(config)
 	if err != nil {
 		return err

@@ -29,9 +29,14 @@ func interval(w http.ResponseWriter, r *http.Request, usual time.Duration) (d ti
 
 // refuse answers 400 and says what the query's key should hold.
 func refuse(w http.ResponseWriter, key, got, want string) {
-	const most = 40 // characters of somebody else's text that an answer repeats
-	if r := []rune(got); len(r) > most {
-		got = string(r[:most]) + "…"
+	http.Error(w, fmt.Sprintf("%s: %q is not %s", key, clip(got), want), http.StatusBadRequest)
+}
+
+// clip shortens somebody else's text that an answer repeats.
+func clip(text string) string {
+	const most = 40 // characters
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
 	}
-	http.Error(w, fmt.Sprintf("%s: %q is not %s", key, got, want), http.StatusBadRequest)
+	return text
 }

@@ -1,11 +1,19 @@
 package site
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"github.com/leat-dev/leat"
 )
+
+// Fill sets what the actions want where the configuration says nothing: the
+// proxies between here and a browser cut a WebSocket that is silent for a
+// minute, so it is asked each 25 seconds whether it is still there.
+func Fill(c *leat.Config) {
+	c.WebSockets.Ping = cmp.Or(c.WebSockets.Ping, 25*time.Second)
+}
 
 // Register gives srv the actions of the site, each under its own URL, but only
 // those that an action route of srv reaches. It reads the machine's counters
@@ -20,6 +28,8 @@ func Register(srv *leat.Server) {
 		{"/api/sensor", func() http.Handler { return newSensor() }},
 		{"/api/quotes", func() http.Handler { return http.HandlerFunc(quotes) }},
 		{"/api/download", func() http.Handler { return http.HandlerFunc(download) }},
+		{"/ws/echo", func() http.Handler { return http.HandlerFunc(echo) }},
+		{"/ws/chat", func() http.Handler { return newRoom(time.Now) }},
 	}
 	for _, a := range actions {
 		if srv.Routed(a.url) {
