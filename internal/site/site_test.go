@@ -152,7 +152,12 @@ func TestPageIsServedFromTheBinary(t *testing.T) {
 	at := start(t, nil)
 	for path, want := range map[string]string{
 		"/":                         "text/html",
+		"/echo.html":                "text/html",
+		"/chat.html":                "text/html",
 		"/page.js":                  "text/javascript",
+		"/echo.js":                  "text/javascript",
+		"/chat.js":                  "text/javascript",
+		"/talk.css":                 "text/css",
 		"/leat.js":                  "text/javascript",
 		"/style.css":                "text/css",
 		"/favicon.svg":              "image/svg+xml",
@@ -379,7 +384,7 @@ func TestActionsAnswerOnlyWhereARouteLeads(t *testing.T) {
 		c.Routes = []leat.Route{{Match: "/api/sensor", Handler: "action"}, {}}
 	})
 	take[struct{}](t, ask(t, at.url+"/api/sensor"), 1)
-	for _, path := range []string{"/api/machine", "/api/progress", "/api/quotes", "/api/download"} {
+	for _, path := range []string{"/api/machine", "/api/progress", "/api/quotes", "/api/download", "/ws/echo", "/ws/chat"} {
 		if resp := ask(t, at.url+path); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: status %d, want 404", path, resp.StatusCode)
 		}

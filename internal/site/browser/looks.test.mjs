@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { open, pixels, root, serve, state, untilDrawn } from './page.mjs'
+import { enter, open, pixels, root, say, serve, state, untilDrawn } from './page.mjs'
 
 const server = await serve()
 
@@ -19,6 +19,64 @@ test('nothing is wider than the window, from 320 pixels up', async (t) => {
   }
   assert.deepEqual(page.complaints, [])
 })
+
+// The pages that talk, with something said on them, and how many texts they have
+// at least. They share one room, so each visitor has a name of its own.
+let visitors = 0
+const talking = [
+  {
+    path: '/echo.html',
+    texts: 30,
+    async speak(page) {
+      await state(page, 'live')
+      await page.getByLabel('Text', { exact: true }).fill('Text '.repeat(40) + 'x'.repeat(200))
+      await page.getByRole('button', { name: 'Send text' }).click()
+      await page.getByRole('button', { name: 'Send bytes' }).click()
+      await page.locator('#log [data-state=same]').nth(1).waitFor()
+      await page.getByLabel('Close code').fill('1')
+      await page.getByRole('button', { name: 'Disconnect' }).click()
+      await page.getByText('A page may close with').waitFor()
+      await page.getByLabel('Close code').fill('4000')
+      await page.getByRole('button', { name: 'Disconnect' }).click()
+      await page.getByText('Closed with 4000').waitFor()
+      await page.getByRole('button', { name: 'Connect', exact: true }).click()
+      await state(page, 'live')
+    },
+  },
+  {
+    path: '/chat.html',
+    texts: 25,
+    async speak(page) {
+      await enter(page, `Visitor ${++visitors}`.padEnd(24, 'W'))
+      await say(page, 'x'.repeat(300))
+      await say(page, 'A text of some words, '.repeat(20))
+      await page.locator('#log .mine').nth(1).waitFor()
+      const other = await page.context().newPage()
+      await other.goto(page.url())
+      await enter(other, `Other ${visitors}`)
+      await say(other, 'y'.repeat(300))
+      await other.close()
+      await page.getByText(`Other ${visitors} left`).waitFor()
+    },
+  },
+]
+
+for (const { path, speak } of talking) {
+  test(`nothing is wider than the window on ${path}`, async (t) => {
+    const page = await open(t, server.origin, { path, isMobile: true, hasTouch: true })
+    await speak(page)
+    for (const width of [320, 360, 540, 768, 1024, 1920]) {
+      await page.setViewportSize({ width, height: 800 })
+      await page.waitForFunction((w) => innerWidth === w, width)
+      const wide = await page.evaluate(() => ({
+        page: document.documentElement.scrollWidth,
+        out: [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 80)),
+      }))
+      assert.deepEqual(wide, { page: width, out: [] })
+    }
+    assert.deepEqual(page.complaints, [])
+  })
+}
 
 // contrasts measures every text against what lies behind it, by WCAG 2.2,
 // 1.4.3, and the colours of the plots' lines against the card, by 1.4.11. It
@@ -83,6 +141,19 @@ for (const colorScheme of ['light', 'dark']) {
   })
 }
 
+for (const { path, speak, texts: least } of talking) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`everything can be read on ${path} when it is ${colorScheme}`, async (t) => {
+      const page = await open(t, server.origin, { colorScheme, path })
+      await speak(page)
+      const { texts, faint } = await page.evaluate(contrasts)
+      assert.ok(texts > least, `${texts} texts`)
+      assert.deepEqual(faint, [])
+      assert.deepEqual(page.complaints, [])
+    })
+  }
+}
+
 test('plots change their colours with the scheme', async (t) => {
   const page = await open(t, server.origin, { colorScheme: 'light' })
   await untilDrawn(page, 2)
@@ -94,20 +165,34 @@ test('plots change their colours with the scheme', async (t) => {
   assert.deepEqual(page.complaints, [])
 })
 
+// namelessAndSmall finds what has no name, and what is too small to be hit.
+const namelessAndSmall = () => ({
+  lang: document.documentElement.lang,
+  h1: document.querySelectorAll('h1').length,
+  nameless: [...document.querySelectorAll('button, a, input, select, textarea, progress, [role=img], [role=log], section, nav, img')]
+    .filter((e) => !(e.innerText || e.textContent || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.labels?.[0]?.innerText || e.hasAttribute('alt')).toString().trim())
+    .map((e) => e.outerHTML.slice(0, 80)),
+  small: [...document.querySelectorAll('button, a.button, nav a, input:not([type=radio]), select, textarea, .choice span')]
+    .filter((e) => e.checkVisibility() && Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) < 24) // WCAG 2.2, 2.5.8
+    .map((e) => e.outerHTML.slice(0, 80)),
+})
+
+const wellNamed = { lang: 'en', h1: 1, nameless: [], small: [] }
+
+for (const { path, speak } of talking) {
+  test(`everything has a name on ${path}`, async (t) => {
+    const page = await open(t, server.origin, { path })
+    assert.deepEqual(await page.evaluate(namelessAndSmall), wellNamed)
+    await speak(page)
+    assert.deepEqual(await page.evaluate(namelessAndSmall), wellNamed)
+    assert.equal(await page.locator('#log').getAttribute('role'), 'log') // which is aria-live=polite
+  })
+}
+
 test('everything has a name, and headings are in order', async (t) => {
   const page = await open(t, server.origin)
   await state(page, 'live')
-  const found = await page.evaluate(() => ({
-    lang: document.documentElement.lang,
-    h1: document.querySelectorAll('h1').length,
-    nameless: [...document.querySelectorAll('button, a, input, progress, [role=img], section, img')]
-      .filter((e) => !(e.innerText || e.textContent || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.closest('label')?.innerText || e.hasAttribute('alt')).toString().trim())
-      .map((e) => e.outerHTML.slice(0, 80)),
-    small: [...document.querySelectorAll('button, a.button, .choice span')]
-      .filter((e) => e.checkVisibility() && Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) < 24) // WCAG 2.2, 2.5.8
-      .map((e) => e.outerHTML.slice(0, 80)),
-  }))
-  assert.deepEqual(found, { lang: 'en', h1: 1, nameless: [], small: [] })
+  assert.deepEqual(await page.evaluate(namelessAndSmall), wellNamed)
 
   // The interval can be chosen, and the page stopped, with the keyboard alone.
   await page.getByRole('radio', { name: '1 s', exact: true }).focus()
@@ -134,3 +219,27 @@ for (const [name, options] of [
     assert.deepEqual(page.complaints, [])
   })
 }
+
+test('the chat makes a picture', async (t) => {
+  const own = await serve() // a room where nobody has been
+  const ada = await open(t, own.origin, { path: '/chat.html', viewport: { width: 1280, height: 880 } })
+  const grace = await open(t, own.origin, { path: '/chat.html', beside: ada })
+  await enter(ada, 'Ada')
+  await enter(grace, 'Grace')
+  const talk = [
+    [ada, 'Good morning! Is the wheel turning yet?'],
+    [grace, 'Since six. The water came up in the night, and the upper pond was full, so we opened the gate a hand’s breadth.'],
+    [ada, 'And the lower mill?'],
+    [grace, 'Slow, as ever. But here nobody waits for it.'],
+    [ada, 'Good. I am on my way.'],
+  ]
+  for (const [who, text] of talk) {
+    await say(who, text)
+    for (const page of [ada, grace]) await page.locator('#log .text', { hasText: text }).waitFor()
+  }
+  const renew = Boolean(process.env.LEAT_PICTURES)
+  await ada.bringToFront()
+  const picture = await ada.screenshot({ path: renew ? join(root, 'docs/page-chat.png') : undefined })
+  assert.ok(picture.length < 200_000, `${picture.length} bytes`)
+  assert.deepEqual([...ada.complaints, ...grace.complaints], [])
+})

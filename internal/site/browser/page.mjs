@@ -68,11 +68,11 @@ export async function serve() {
 
 let launched
 
-// open shows the page at origin + path in a browser context of its own. Its
-// complaints are console messages of warning or worse, exceptions, violations
+// open shows the page at origin + path in a browser context of its own, or in
+// that of the page that it is beside. Its complaints are console messages of warning or worse, exceptions, violations
 // of the policy, and requests to anywhere but the origin; but for those that
 // the network makes while a server is away.
-export async function open(t, origin, { path = '/', init, ...options } = {}) {
+export async function open(t, origin, { path = '/', init, beside, ...options } = {}) {
   launched ??= chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -85,8 +85,8 @@ export async function open(t, origin, { path = '/', init, ...options } = {}) {
       '--disable-sync',
     ],
   })
-  const context = await (await launched).newContext({ viewport: { width: 1280, height: 900 }, ...options })
-  t.after(() => context.close())
+  const context = beside?.context() ?? (await (await launched).newContext({ viewport: { width: 1280, height: 900 }, ...options }))
+  if (!beside) t.after(() => context.close())
   const page = await context.newPage()
   page.complaints = []
   const complain = (text) => page.complaints.push(text)
@@ -110,6 +110,18 @@ after(async () => (await launched)?.close())
 
 // state waits until the link is in this state.
 export const state = (page, name) => page.locator(`#link[data-state=${name}]`).waitFor({ timeout: 60_000 })
+
+// enter joins the chat by a name, and say says something there.
+export async function enter(page, name) {
+  await page.getByLabel('Your name').fill(name)
+  await page.getByRole('button', { name: 'Join' }).click()
+  await page.getByText(/^You are in/).last().waitFor()
+}
+
+export async function say(page, text) {
+  await page.getByLabel('Message', { exact: true }).fill(text)
+  await page.getByLabel('Message', { exact: true }).press('Enter')
+}
 
 // numbers are all the numbers of the page that records change, as one text.
 export const numbers = (page) => page.evaluate(() => [...document.querySelectorAll('[data-value]')].map((n) => n.textContent).join(' '))

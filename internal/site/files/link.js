@@ -11,6 +11,8 @@
 //   resting                               nothing is read until wake()
 //   refused   detail: { reason }          the server said no: trying again is of no use
 //
+// An error of the stream may say itself how to go on: { reason, refused, retryAfter }.
+//
 // A stream of which nothing is heard for silence milliseconds counts as broken.
 //
 // The pause before a try is random, up to a ceiling that doubles from half a
@@ -116,6 +118,7 @@ export function follow(open, { record, state, silence = 15_000, random = Math.ra
 const silent = 'nothing was heard from the server'
 
 function why(error) {
+  if (error.reason) return error // it says all that itself
   const { status, headers, text } = error
   if (!status) return { reason: 'the server cannot be reached' }
   const reason = text?.trim() || error.message

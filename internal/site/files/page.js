@@ -1,11 +1,13 @@
 // The page: three streams, seven plots, and what a reader sees of the link.
 
 import { events, records } from './leat.js'
+import { commands } from './copy.js'
 import { bytes, percent, rate, short, span } from './format.js'
 import { History } from './history.js'
 import { follow } from './link.js'
 import { Plot } from './plot.js'
 import { nice, niceBinary } from './scale.js'
+import { sign } from './sign.js'
 
 const $ = id => document.getElementById(id)
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
@@ -245,24 +247,10 @@ const words = {
   refused: 'Refused',
 }
 
-let countdown = 0
-let trouble = '' // why the link broke, until it is live again
+const link = sign(words, () => machine.wake())
 
-function onState(name, { reason, until = 0 } = {}) {
-  clearInterval(countdown)
-  trouble = name === 'waiting' || name === 'refused' ? reason : name === 'connecting' ? trouble : ''
-  // While it tries again and again, the word stays: nobody needs to hear it change each time.
-  const shown = name === 'connecting' && trouble ? 'waiting' : name
-  $('link').dataset.state = shown
-  write($('link-state'), words[shown])
-  $('retry').hidden = shown !== 'waiting'
-  document.body.classList.toggle('stale', Boolean(trouble))
-  const more = () => {
-    const left = Math.ceil((until - performance.now()) / 1000)
-    write($('link-more'), shown !== 'waiting' ? trouble : `${trouble}; ${left > 0 ? `next try in ${left} s` : 'trying now'}`)
-  }
-  more()
-  if (name === 'waiting') countdown = setInterval(more, 250)
+function onState(name, detail) {
+  document.body.classList.toggle('stale', Boolean(link.show(name, detail)))
   if (name !== 'connecting') arrivals.length = 0
   if (name === 'live' || name === 'waiting') for (const p of panels) p.history?.gap()
   if (name === 'live') for (const l of others) l.wake()
@@ -277,12 +265,10 @@ for (const radio of document.querySelectorAll('input[name=every]')) {
   radio.addEventListener('change', () => {
     every = radio.value
     history.replaceState(null, '', every === '1s' ? '/' : `/?every=${every}`)
-    trouble = ''
+    link.forget()
     if (!paused) machine.again()
   })
 }
-
-$('retry').addEventListener('click', () => machine.wake())
 
 // --- the sensor ---
 
@@ -391,25 +377,5 @@ $('start').addEventListener('click', async () => {
   write(button, 'Start again')
 })
 
-// --- commands to copy ---
-
-for (const block of document.querySelectorAll('.commands li')) {
-  const code = block.querySelector('code')
-  const button = block.querySelector('button')
-  code.textContent = code.textContent.replaceAll('{origin}', location.origin)
-  button.setAttribute('aria-label', `Copy: ${block.querySelector('span').textContent}`)
-  button.addEventListener('click', async () => {
-    // Without https a browser lends the clipboard only to localhost: elsewhere
-    // the text is selected, ready for the keys.
-    try {
-      await navigator.clipboard.writeText(code.textContent)
-      write(button, 'Copied')
-    } catch {
-      getSelection().selectAllChildren(code)
-      write(button, 'Selected')
-    }
-    setTimeout(() => write(button, 'Copy'), 2000)
-  })
-}
-
+commands()
 consider()
