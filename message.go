@@ -28,8 +28,10 @@ type Message struct {
 	Continuation bool
 }
 
-// Text is a whole text message.
-func Text(s string) Message { return Message{Type: TextMessage, Data: []byte(s), Last: true} }
+// Text is a whole text message. It keeps a text that is bytes.
+func Text[T ~string | ~[]byte](text T) Message {
+	return Message{Type: TextMessage, Data: []byte(text), Last: true}
+}
 
 // Binary is a whole binary message. It keeps b.
 func Binary(b []byte) Message { return Message{Type: BinaryMessage, Data: b, Last: true} }

@@ -179,7 +179,7 @@ func (r *room) welcome(g *guest) bool {
 		for i, m := range kept {
 			w.Kept[i] = m
 		}
-		_, err := g.socket.Send(leat.Message{Type: leat.TextMessage, Data: encode(w), Last: true})
+		_, err := g.socket.Send(leat.Text(encode(w)))
 		switch {
 		case err == nil:
 			return true
@@ -236,7 +236,7 @@ func (g *guest) say(text string) {
 	m := said{"said", r.last + 1, g.name, text, r.now().UnixMilli()}
 	data := encode(m)
 	// The speaker comes first: what is too large for one is too large for all.
-	if _, err := g.socket.Send(leat.Message{Type: leat.TextMessage, Data: data, Last: true}); errors.Is(err, leat.ErrTooLarge) {
+	if _, err := g.socket.Send(leat.Text(data)); errors.Is(err, leat.ErrTooLarge) {
 		g.refuse("say", "the text is longer than messages may be here (limits.maxMessage)")
 		return
 	} else if errors.Is(err, leat.ErrSlowReader) {
@@ -269,7 +269,7 @@ func (r *room) tellBytes(data []byte, but *guest) {
 		if g == but {
 			continue
 		}
-		if _, err := g.socket.Send(leat.Message{Type: leat.TextMessage, Data: data, Last: true}); errors.Is(err, leat.ErrSlowReader) {
+		if _, err := g.socket.Send(leat.Text(data)); errors.Is(err, leat.ErrSlowReader) {
 			slow = append(slow, g)
 		}
 	}
@@ -299,7 +299,7 @@ type refusal struct {
 // refuse tells a guest why its message has no effect. One that does not even
 // read that has to go.
 func (g *guest) refuse(what, why string) {
-	if _, err := g.socket.Send(leat.Message{Type: leat.TextMessage, Data: encode(refusal{"refused", what, why}), Last: true}); errors.Is(err, leat.ErrSlowReader) {
+	if _, err := g.socket.Send(leat.Text(encode(refusal{"refused", what, why}))); errors.Is(err, leat.ErrSlowReader) {
 		_ = g.socket.CloseWith(leat.CloseTryAgain, "you read too slowly (limits.queue)")
 	}
 }
