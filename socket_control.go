@@ -46,6 +46,9 @@ func (s *Socket) pong(payload []byte) {
 // urge sends what add puts into it, unless a close has been sent: nothing comes
 // behind that (RFC 6455, 5.5.1).
 func (s *Socket) urge(add func(u *urgent) error) error {
+	s.mu.Lock()
+	conn := s.conn // Open may come before adopt has returned
+	s.mu.Unlock()
 	u := &s.urgent
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -55,7 +58,7 @@ func (s *Socket) urge(add func(u *urgent) error) error {
 	if err := add(u); err != nil {
 		return err
 	}
-	s.conn.Urge()
+	conn.Urge()
 	return nil
 }
 
