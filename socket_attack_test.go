@@ -1,6 +1,7 @@
 package leat_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -27,5 +28,46 @@ func TestOpenMayPingAtOnce(t *testing.T) {
 		if end := within(t, ends); end.code != 1000 {
 			t.Error(end)
 		}
+	}
+}
+
+func TestACallbackThatEndsItsGoroutineClosesWith1011(t *testing.T) {
+	for name, set := range map[string]func(o *leat.SocketOptions){
+		"Open":    func(o *leat.SocketOptions) { o.Open = func(*leat.Socket) { runtime.Goexit() } },
+		"Message": func(o *leat.SocketOptions) { o.Message = func(*leat.Socket, leat.Message) { runtime.Goexit() } },
+		"Ping":    func(o *leat.SocketOptions) { o.Ping = func(*leat.Socket, []byte) { runtime.Goexit() } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, ends := closes()
+			set(&o)
+			p := connect(t, socketServer(t, nil, &o, nil))
+			if name == "Ping" {
+				p.frame(ws.Header{Fin: true, Opcode: ws.OpPing}, "")
+				p.want("pong")
+			} else {
+				p.text("go")
+			}
+			p.want("close 1011 the program failed")
+			p.wantEnd()
+			if end := within(t, ends); end.code != 1011 || end.err == nil {
+				t.Errorf("got %v", end)
+			}
+		})
+	}
+}
+
+func TestAnEndWhoseCallbackEndsItsGoroutineIsAnEnd(t *testing.T) {
+	for name, fail := range map[string]func(){"Goexit": runtime.Goexit, "panic": func() { panic("on purpose") }} {
+		t.Run(name, func(t *testing.T) {
+			sockets := make(chan *leat.Socket, 1)
+			o := &leat.SocketOptions{
+				Open:  func(s *leat.Socket) { sockets <- s },
+				Close: func(*leat.Socket, int, string, error) { fail() },
+			}
+			p := connect(t, socketServer(t, nil, o, nil))
+			p.close(1000, "")
+			p.want("close 1000")
+			within(t, within(t, sockets).Done())
+		})
 	}
 }

@@ -200,10 +200,15 @@ func (l *line) Ending(_ engine.Conn, reason error) {
 	}
 }
 
-// Closed is the end.
+// Closed is the end, also where a callback ends its goroutine.
 func (l *line) Closed(_ engine.Conn, reason error) {
 	s := (*Socket)(l)
+	defer s.close(reason)
 	s.begin()
+}
+
+// close settles how the socket has ended, and tells it.
+func (s *Socket) close(reason error) {
 	s.mu.Lock()
 	s.over, s.state = true, socketEnded
 	cause := first(s.cause, reason, ErrGone)
@@ -226,9 +231,14 @@ func (l *line) Closed(_ engine.Conn, reason error) {
 	if unbind != nil {
 		unbind()
 	}
+	defer s.finish(metric, err)
 	if s.o.closed != nil {
 		s.user(func() { s.o.closed(s, code, text, err) })
 	}
+}
+
+// finish is what follows the last callback.
+func (s *Socket) finish(metric metrics.Reason, err error) {
 	s.cancel(first(err, context.Canceled))
 	s.srv.counters.SocketsEnded[metric].Add(1)
 	s.leave()

@@ -75,7 +75,14 @@ type source interface {
 // read hands over what the peer sends until it ends its half, and then waits
 // for the end of the connection only as long as it lingers.
 func (c *goConn) read(in source, pending []byte) {
-	defer c.readerLeft()
+	left := false
+	defer func() {
+		if left {
+			c.readerLeft()
+		} else {
+			go c.read(in, nil) // a callback has ended the goroutine
+		}
+	}()
 	if len(pending) > 0 {
 		c.data(pending)
 	}
@@ -89,16 +96,17 @@ func (c *goConn) read(in source, pending []byte) {
 			c.data(b)
 		}
 		in.free()
+		left = err != nil || over && dropped > lingerBytes
 		switch {
-		case over && (err != nil || dropped > lingerBytes):
-			return
+		case !left:
+			continue
+		case over:
 		case errors.Is(err, io.EOF):
 			c.signal(func() { c.h.Hangup(c) })
-			return
-		case err != nil:
+		default:
 			c.Abort(gone(err))
-			return
 		}
+		return
 	}
 }
 

@@ -83,7 +83,7 @@ func (c *goConn) lastSignal() {
 }
 
 // guard turns a panic of fn, or a runtime.Goexit, into the end of the
-// connection.
+// connection. Who ends its goroutine may have ended the connection in order.
 func (c *goConn) guard(fn func()) {
 	returned := false
 	defer func() {
@@ -92,6 +92,9 @@ func (c *goConn) guard(fn func()) {
 		}
 		v := recover()
 		if v == nil {
+			if c.over() {
+				return
+			}
 			v = "runtime.Goexit"
 		}
 		c.Abort(&PanicError{Value: v, Stack: debug.Stack()})
