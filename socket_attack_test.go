@@ -1,6 +1,10 @@
 package leat_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -8,6 +12,24 @@ import (
 	"github.com/leat-dev/leat"
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
+
+// pair is both ends of a socket: the server's is in the event style.
+func pair(t *testing.T, server, client leat.SocketOptions) (near, far *leat.Socket) {
+	t.Helper()
+	sockets := make(chan *leat.Socket, 1)
+	if open := server.Open; open != nil {
+		server.Open = func(s *leat.Socket) { sockets <- s; open(s) }
+	} else {
+		server.Open = func(s *leat.Socket) { sockets <- s }
+	}
+	url := socketServer(t, nil, &server, nil)
+	far, err := leat.Dial(t.Context(), "ws"+strings.TrimPrefix(url, "http"), &leat.DialOptions{SocketOptions: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = far.Close() })
+	return within(t, sockets), far
+}
 
 // A frame that comes with the handshake makes Open come at the same time as the
 // end of Upgrade.
@@ -69,5 +91,42 @@ func TestAnEndWhoseCallbackEndsItsGoroutineIsAnEnd(t *testing.T) {
 			p.want("close 1000")
 			within(t, within(t, sockets).Done())
 		})
+	}
+}
+
+func TestARefusedSendLeavesTheContextInStep(t *testing.T) {
+	near, far := pair(t, leat.SocketOptions{ContextTakeover: true, Queue: 64 << 10}, leat.SocketOptions{ContextTakeover: true})
+	noise := make([]byte, 60<<10)
+	r := rand.NewChaCha8([32]byte{})
+	_, _ = r.Read(noise)
+	n := 0
+	for ; ; n++ {
+		_, err := near.Send(leat.Binary(noise[:20<<10]))
+		if errors.Is(err, leat.ErrSlowReader) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := append(bytes.Repeat([]byte("l"), 200<<10), noise[:40<<10]...)
+	if _, err := near.Send(leat.Binary(large)); err == nil {
+		n++
+	} else if !errors.Is(err, leat.ErrSlowReader) {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for range n {
+		if _, err := far.Read(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := noise[36<<10 : 40<<10]
+	if _, err := near.Write(ctx, leat.Binary(last)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := far.Read(ctx); err != nil || !bytes.Equal(m.Data, last) {
+		t.Errorf("%d bytes, %v", len(m.Data), err)
 	}
 }

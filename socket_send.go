@@ -290,7 +290,7 @@ func goesOn(text *ws.UTF8, m Message) bool {
 func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bool, err error) {
 	payload := m.Data
 	if compressed = s.compresses(m); compressed {
-		if s.deflater.context && !s.conn.Fits(s.o.framed(deflateMost(len(payload)))) {
+		if s.deflater.context && !s.takesUpTo(s.o.framed(deflateMost(len(payload)))) {
 			return nil, false, ErrSlowReader // before the context changes
 		}
 		z := buffer.Get(deflateMost(len(payload)))
@@ -324,6 +324,12 @@ func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bo
 		}
 		h = ws.Header{}
 	}
+}
+
+// takesUpTo says whether n bytes would be taken, and any number below: what is
+// larger than the queue may be where something smaller has no room.
+func (s *Socket) takesUpTo(n int) bool {
+	return s.conn.Fits(n) && s.conn.Fits(min(n, s.o.queue))
 }
 
 // framed is the most that n bytes come to with their frames' headers.
