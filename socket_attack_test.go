@@ -130,3 +130,44 @@ func TestARefusedSendLeavesTheContextInStep(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(m.Data), err)
 	}
 }
+
+func TestWritableWaitsForALargeMessageToo(t *testing.T) {
+	large := leat.Binary(make([]byte, 8<<20))
+	calls, early := 0, 0 // they do not overlap
+	done := make(chan struct{})
+	fill := func(s *leat.Socket) {
+		for n := 0; ; n++ {
+			if _, err := s.Send(large); err != nil {
+				if n == 0 {
+					early++
+				}
+				return
+			}
+		}
+	}
+	pings := make(chan struct{})
+	ping := func(*leat.Socket, []byte) { pings <- struct{}{} }
+	s, p := held(t, leat.SocketOptions{Queue: 64 << 10, MaxMessage: 8 << 20, Deflate: leat.Off, Ping: ping, Writable: func(s *leat.Socket) {
+		if calls++; calls == 3 {
+			close(done)
+			_ = s.CloseWith(4000, "")
+		}
+		fill(s)
+	}})
+	fill(s)
+	for range 20 { // callbacks that come meanwhile have their turn
+		p.frame(ws.Header{Fin: true, Opcode: ws.OpPing}, "")
+		within(t, pings)
+	}
+	for closed := false; !closed; {
+		h, _, err := p.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed = h.Opcode == ws.OpClose
+	}
+	within(t, done)
+	if early > 1 { // the call that closes sends nothing
+		t.Errorf("Writable came %d times while the large message waited", early-1)
+	}
+}

@@ -183,9 +183,15 @@ func (s *Socket) owe() {
 		return
 	}
 	s.owed.Store(true)
-	if s.conn.Room() >= s.o.queue {
+	if s.nothingWaits() {
 		s.writable()
 	}
+}
+
+// nothingWaits says whether the system has taken everything: also the one
+// message that may be larger than the queue.
+func (s *Socket) nothingWaits() bool {
+	return s.conn.Room() >= s.o.queue && s.conn.Fits(s.o.mostSent())
 }
 
 // writable calls Writable if it is owed.
