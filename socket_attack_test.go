@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/leat-dev/leat"
@@ -170,4 +171,69 @@ func TestWritableWaitsForALargeMessageToo(t *testing.T) {
 	if early > 1 { // the call that closes sends nothing
 		t.Errorf("Writable came %d times while the large message waited", early-1)
 	}
+}
+
+func TestTrySendGoesOnUntilAllIsSent(t *testing.T) {
+	noise := make([]byte, 300<<10)
+	r := rand.NewChaCha8([32]byte{})
+	_, _ = r.Read(noise)
+	for name, o := range map[string]leat.SocketOptions{
+		"plain":                      {Deflate: leat.Off},
+		"compressed":                 {},
+		"context takeover":           {ContextTakeover: true},
+		"a tiny queue":               {Queue: 1, Deflate: leat.Off},
+		"a small queue":              {Queue: 100},
+		"tiny frames":                {MaxFrame: 1, Deflate: leat.Off},
+		"short frames with context":  {MaxFrame: 100, ContextTakeover: true},
+		"frames with context":        {MaxFrame: 1000, ContextTakeover: true, Queue: 10_000},
+		"a small queue with context": {Queue: 200, ContextTakeover: true, DeflateMin: 1},
+	} {
+		for kind, data := range map[string][]byte{"noise": noise, "text": bytes.Repeat([]byte("leat "), 60<<10)} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				if strings.Contains(name, "queue") {
+					data = data[:5000]
+				}
+				m := leat.Binary(data)
+				var calls atomic.Int64
+				more := func(s *leat.Socket) {
+					if len(m.Data) == 0 {
+						return
+					}
+					if calls.Add(1) > 100_000 {
+						t.Errorf("it makes no progress: %d bytes are left", len(m.Data))
+						m.Data = nil
+						_ = s.CloseWith(4000, "")
+						return
+					}
+					n, err := s.TrySend(m)
+					if err != nil {
+						t.Errorf("TrySend: %v", err)
+						_ = s.CloseWith(4000, "")
+						return
+					}
+					m = m.Rest(n)
+				}
+				o.Open, o.Writable = more, more
+				_, far := pair(t, o, leat.SocketOptions{ContextTakeover: o.ContextTakeover})
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				got, err := far.Read(ctx)
+				if err != nil || !bytes.Equal(got.Data, data) {
+					t.Errorf("%d bytes, %v", len(got.Data), err)
+				}
+			})
+		}
+	}
+}
+
+func TestTrySendRefusesATextWholeThatIsNotUTF8(t *testing.T) {
+	s, p := held(t, leat.SocketOptions{Queue: 1 << 10})
+	text := append(bytes.Repeat([]byte("x"), 10_000), 0xff)
+	if n, err := s.TrySend(leat.Message{Type: leat.TextMessage, Data: text, Last: true}); n != 0 || !errors.Is(err, leat.ErrInvalidUTF8) {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := s.SendText("next"); err != nil {
+		t.Fatal(err)
+	}
+	p.want("text next")
 }

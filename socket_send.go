@@ -130,7 +130,8 @@ func (s *Socket) wait(ctx context.Context, written <-chan struct{}) error {
 // TrySend queues as much of m as limits.queue has room for, without waiting, and
 // answers how many bytes that is. What is left, m.Rest(n), goes on when the
 // Writable callback says so: until then the message is open, unless nothing of
-// it was taken. The error is as that of Send, but for ErrSlowReader.
+// it was taken. The error is as that of Send, but for ErrSlowReader, which only
+// an m without data gets.
 func (s *Socket) TrySend(m Message) (int, error) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -138,38 +139,46 @@ func (s *Socket) TrySend(m Message) (int, error) {
 		return 0, err
 	}
 	n, fits := s.roomFor(m)
-	if fits {
-		err := s.put(m, !m.Last)
-		if err == nil {
+	piece := m
+	if !fits {
+		if !m.Continuation && !s.valid(m) { // before half of it has gone
+			return 0, ErrInvalidUTF8
+		}
+		piece.Data, piece.Last = m.Data[:n], false
+	}
+	if n > 0 || fits {
+		err := s.put(piece, fits && !m.Last)
+		if err == nil && fits {
 			return n, nil
 		}
-		if !errors.Is(err, ErrSlowReader) {
+		if err != nil && !errors.Is(err, ErrSlowReader) {
 			return 0, err
 		}
-		n = 0 // there is no room for the frame's header
-	}
-	if len(m.Data) == 0 {
-		s.owe()
-		return 0, ErrSlowReader
-	}
-	if n > 0 {
-		piece := m
-		piece.Data, piece.Last = m.Data[:n], false
-		if err := s.put(piece, false); err != nil {
-			return 0, err
+		if err != nil { // there is no room for the frame's header
+			n = 0
 		}
 	}
 	s.owe()
+	if len(m.Data) == 0 {
+		return 0, ErrSlowReader
+	}
 	return n, nil
 }
+
+// tryLeast is what TrySend takes when nothing waits, however small the queue
+// is: else it would take nothing for ever.
+const tryLeast = 1 << 10
 
 // roomFor answers how many bytes of m the queue has room for, and whether that
 // is all of them. It counts them as if they did not compress.
 func (s *Socket) roomFor(m Message) (n int, all bool) {
-	room, frame := int64(s.conn.Room()-ws.MaxHeader), int64(s.o.maxFrame)
+	room, frame := int64(s.conn.Room()-3*ws.MaxHeader), int64(s.o.maxFrame) // see framed
 	n = int(max(0, room) * frame / (frame + ws.MaxHeader))
 	if s.compresses(m) {
 		n = max(0, 2*n-deflateMost(n))
+	}
+	if n < tryLeast && s.nothingWaits() {
+		n = tryLeast
 	}
 	if len(m.Data) <= n {
 		return len(m.Data), true
@@ -282,6 +291,11 @@ func (s *Socket) put(m Message, asItIs bool) error {
 		s.srv.counters.MessagesOut.Add(1)
 	}
 	return nil
+}
+
+// valid says whether m may begin a message, as far as its text goes.
+func (s *Socket) valid(m Message) bool {
+	return m.Type != TextMessage || s.o.anyText || goesOn(new(ws.UTF8), m)
 }
 
 // goesOn says whether the text may go on with m.
