@@ -357,5 +357,6 @@ func (s *Server) Stats() Stats {
 	}
 }
 
-// positive is d, with 0 for one that does not bound.
-func positive(d time.Duration) time.Duration { return max(d, 0) }
+// positive is d, with 0 for one that does not bound. Nothing is longer than a
+// century, so that every sum with the time of day is a time.
+func positive(d time.Duration) time.Duration { return min(max(d, 0), 100*365*24*time.Hour) }

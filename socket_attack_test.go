@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/leat-dev/leat"
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -236,4 +238,17 @@ func TestTrySendRefusesATextWholeThatIsNotUTF8(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.want("text next")
+}
+
+func TestTheLongestTimesAreNever(t *testing.T) {
+	const longest = time.Duration(math.MaxInt64)
+	s, p := held(t, leat.SocketOptions{PingEvery: longest, Write: longest, Inactivity: longest, Request: longest})
+	s.ExtendTimeout(longest)
+	s.ExtendTimeout(longest)
+	p.text("dropped")
+	p.frame(ws.Header{Fin: true, Opcode: ws.OpPing}, "")
+	p.want("pong")
+	s.UpdateDeadline()
+	p.close(1000, "")
+	p.want("close 1000")
 }

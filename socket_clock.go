@@ -2,6 +2,7 @@ package leat
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -22,10 +23,10 @@ func (s *Socket) ExtendTimeout(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if idle := s.idleBy(); idle != 0 {
-		s.clocks.floor = idle + int64(d)
+		s.clocks.floor = later(idle, d)
 	}
 	if s.clocks.endBy != 0 {
-		s.clocks.endBy += int64(d)
+		s.clocks.endBy = later(s.clocks.endBy, d)
 	}
 	s.schedule()
 }
@@ -38,7 +39,7 @@ func (s *Socket) UpdateDeadline() {
 	s.active.Store(now)
 	s.clocks.floor, s.clocks.endBy = now, 0
 	if s.o.request > 0 {
-		s.clocks.endBy = now + int64(s.o.request)
+		s.clocks.endBy = later(now, s.o.request)
 	}
 	s.schedule()
 }
@@ -48,7 +49,7 @@ func (s *Socket) idleBy() int64 {
 	if s.o.inactivity <= 0 {
 		return 0
 	}
-	return max(s.active.Load()+int64(s.o.inactivity), s.clocks.floor)
+	return max(later(s.active.Load(), s.o.inactivity), s.clocks.floor)
 }
 
 // pingBy is when the next ping is due, or, while a pong is waited for, when that
@@ -60,12 +61,20 @@ func (s *Socket) pingBy() (at int64, waiting bool) {
 	}
 	received, pinged := s.received.Load(), s.clocks.pinged
 	if received >= pinged {
-		return received + int64(every) - s.clocks.jitter, false
+		return later(received, every-time.Duration(s.clocks.jitter)), false
 	}
 	if s.o.write > 0 {
 		every = min(every, s.o.write)
 	}
-	return pinged + int64(every), true
+	return later(pinged, every), true
+}
+
+// later is d after t, or, where no number is so late, the last that is.
+func later(t int64, d time.Duration) int64 {
+	if d > 0 && t > math.MaxInt64-int64(d) {
+		return math.MaxInt64
+	}
+	return t + int64(d)
 }
 
 // schedule sets the alarm to what comes first. It is called with mu held.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"errors"
+	"math"
 	"syscall"
 	"time"
 
@@ -35,7 +36,7 @@ func LimitSilence(c syscall.Conn, d time.Duration) error {
 	}
 	var set error
 	err = raw.Control(func(fd uintptr) {
-		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(min(d.Milliseconds(), math.MaxInt32)))
 	})
 	return errors.Join(err, set)
 }
