@@ -252,3 +252,21 @@ func TestTheLongestTimesAreNever(t *testing.T) {
 	p.close(1000, "")
 	p.want("close 1000")
 }
+
+// RFC 6455, 5.5.2: what a callback does is not the peer's sign of life.
+func TestACallbackIsNoSignOfThePeersLife(t *testing.T) {
+	o := leat.SocketOptions{PingEvery: 10 * time.Second, Inactivity: leat.Never, Queue: 2 << 10, Deflate: leat.Off}
+	o.Writable = func(*leat.Socket) { sleepFor("100ms") }
+	inSocketTime(t, o, func(t *testing.T, s *leat.Socket, p *timedPeer, ends chan timedFrame) {
+		for range 40 { // it takes everything, but is dead
+			sleep(time.Second)
+			for range 4 {
+				_, _ = s.SendBinary(make([]byte, 1<<10))
+			}
+		}
+		_ = p.conn.Close()
+		if end := <-ends; !strings.Contains(end.text, "webSockets.ping") || end.at > 30*time.Second {
+			t.Error(end)
+		}
+	})
+}

@@ -80,16 +80,18 @@ func later(t int64, d time.Duration) int64 {
 // schedule sets the alarm to what comes first. It is called with mu held.
 func (s *Socket) schedule() {
 	c := &s.clocks
+	if s.conn == nil || s.over {
+		return
+	}
+	s.missed.Store(true) // before busy is asked: what ends then asks for missed
 	var due [3]int64
 	switch {
-	case s.conn == nil || s.over:
-		return
 	case s.state != socketOpen:
 		due[0] = c.closeBy
 	case s.busy.Load(): // the other clocks stand
 		due[0] = c.endBy
-		s.missed.Store(true)
 	default:
+		s.missed.Store(false)
 		due[0], due[1] = c.endBy, s.idleBy()
 		due[2], _ = s.pingBy()
 	}

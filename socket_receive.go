@@ -35,6 +35,9 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 		}
 		b = rest
 	}
+	now := ticks(time.Now())
+	s.received.Store(now)
+	s.active.Store(now)
 	s.rest()
 	s.idle()
 }
@@ -60,9 +63,6 @@ func (s *Socket) begin() {
 
 // rest lets the clocks go on that stood while a callback was running.
 func (s *Socket) rest() {
-	now := ticks(time.Now())
-	s.received.Store(now)
-	s.active.Store(now)
 	s.busy.Store(false)
 	if s.missed.Swap(false) {
 		s.mu.Lock()
@@ -236,9 +236,17 @@ func (s *Socket) tooBig() {
 	s.fail(CloseTooBig, text, &ProtocolError{CloseTooBig, text, "RFC 6455, 7.4.1"})
 }
 
-// call runs fn as Data does: with the clocks at rest.
+// call runs fn as Data does, with the clocks at rest. It is no sign of the peer's
+// life: they go on from where they stood.
 func (s *Socket) call(fn func()) {
+	began := time.Now()
 	s.busy.Store(true)
 	fn()
+	s.mu.Lock()
+	stood := int64(time.Since(began))
+	s.received.Add(stood)
+	s.clocks.pinged += stood
+	s.active.Store(min(s.active.Load()+stood, ticks(time.Now()))) // bytes may have gone meanwhile
+	s.mu.Unlock()
 	s.rest()
 }
