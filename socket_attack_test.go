@@ -270,3 +270,26 @@ func TestACallbackIsNoSignOfThePeersLife(t *testing.T) {
 		}
 	})
 }
+
+func TestASocketsOwnWriteTimeoutHoldsAboveTheServers(t *testing.T) {
+	c := &leat.Config{Timeouts: leat.Timeouts{Write: 100 * time.Millisecond}}
+	patient, o := leat.SocketOptions{Write: leat.Never, Deflate: leat.Off}, leat.SocketOptions{Deflate: leat.Off}
+	ends := make(chan error, 4)
+	fill := func(s *leat.Socket) { _, _ = s.Write(t.Context(), leat.Binary(make([]byte, 16<<20))) }
+	end := func(_ *leat.Socket, _ int, _ string, err error) { ends <- err }
+	patient.Open, patient.Close, o.Open, o.Close = fill, end, fill, end
+	patient.MaxMessage, o.MaxMessage = 16<<20, 16<<20
+	p := connect(t, socketServer(t, c, &patient, nil))
+	url := socketServer(t, c, &o, nil)
+	for range 3 { // they go first
+		connect(t, url)
+		if err := within(t, ends); !errors.Is(err, leat.ErrStalled) {
+			t.Error(err)
+		}
+	}
+	drain(t, p, 1)
+	p.close(1000, "")
+	if err := within(t, ends); err != nil {
+		t.Error(err)
+	}
+}

@@ -123,6 +123,9 @@ func (u *upgrade) switchProtocols(s *Socket, fields []ws.Field) (net.Conn, []byt
 		return nil, nil, err
 	}
 	limitKernel(conn, u.b.SendBuffer, s.o.write)
+	if u.x != nil && u.x.Conn() != nil {
+		u.x.Conn().Stall(s.o.write)
+	}
 	pending, _ := rw.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
 	if s.o.write > 0 {
 		err = conn.SetWriteDeadline(time.Now().Add(s.o.write))
