@@ -110,23 +110,17 @@ func (c *goConn) read(in source, pending []byte) {
 	}
 }
 
-// data hands over what has come, and writes what that sent. While a large
-// answer is written the peer is read further: it may have to say that it lives.
+// data hands over what has come, and writes what that sent, but never waits for
+// the peer to take it: that may be waiting to be read itself, or have to say
+// that it lives.
 func (c *goConn) data(b []byte) {
 	c.call(func() { c.h.Data(c, b) })
 	c.mu.Lock()
-	much := c.waiting > writeSize
 	must := c.claim()
 	c.writing = c.writing || must
 	c.mu.Unlock()
-	switch {
-	case !must:
-	case much && !c.writeNow():
-		c.mu.Lock()
-		c.startWriter()
-		c.mu.Unlock()
-	default:
-		c.write()
+	if must {
+		c.answer()
 	}
 }
 

@@ -55,32 +55,40 @@ type batch struct {
 	at  int
 }
 
-// writeNow writes what the system takes without waiting, and says whether that
-// was all. If not, batch has the rest. The caller has set writing.
-func (c *goConn) writeNow() bool {
-	for c.bare != nil {
-		c.mu.Lock()
-		if c.closed || c.urged || c.queue == nil {
-			c.mu.Unlock()
-			return true
-		}
-		out := c.queue
+// answer writes what waits as far as the system takes it at once, and has a
+// writer write the rest, and what others send meanwhile. The caller has set
+// writing.
+func (c *goConn) answer() {
+	c.mu.Lock()
+	if out := c.queue; out != nil && c.bare != nil && !c.closed && !c.urged {
 		c.queue = nil
 		c.mu.Unlock()
-		for at := 0; at < len(out.B); {
-			next := out.B[at:min(at+writeSize, len(out.B))]
-			n := c.bare.writeNow(next)
-			if at += n; n > 0 {
-				c.wrote(n)
-			}
-			if at < len(out.B) && (n < len(next) || c.urgent()) {
-				c.batch = batch{out, at}
-				return false
-			}
-		}
-		out.Free()
+		c.writeNow(out)
+		c.mu.Lock()
 	}
-	return false
+	if c.batch.out == nil && (c.closed || c.queue == nil && !c.urged) {
+		c.rest()
+		return
+	}
+	c.startWriter()
+	c.mu.Unlock()
+}
+
+// writeNow writes what the system takes of out without waiting. What is left is
+// the batch.
+func (c *goConn) writeNow(out *buffer.Buffer) {
+	for at := 0; at < len(out.B); {
+		next := out.B[at:min(at+writeSize, len(out.B))]
+		n := c.bare.writeNow(next)
+		if at += n; n > 0 {
+			c.wrote(n)
+		}
+		if at < len(out.B) && (n < len(next) || c.urgent()) {
+			c.batch = batch{out, at}
+			return
+		}
+	}
+	out.Free()
 }
 
 // rest does what follows when the writer has nothing to do. It is called with
@@ -104,11 +112,11 @@ func (c *goConn) rest() {
 	}
 }
 
-// put writes a batch of whole units in slices, of which at bytes are written. What is urgent goes ahead of the
-// first unit that is not begun, in one write with what follows.
+// put writes a batch of whole units in slices, of which at bytes are written.
+// What is urgent goes ahead of the first unit that is not begun, in one write
+// with what follows.
 func (c *goConn) put(out []byte, at int) error {
 	for edge := 0; ; { // a boundary, not above the next one
-
 		next := out[at:min(at+writeSize, len(out))]
 		var ahead *buffer.Buffer
 		if c.urgent() {

@@ -314,3 +314,23 @@ func largeAnswer(t *testing.T, e engine.Engine) {
 	}
 	await(t, "Data while an answer is written", got)
 }
+
+// The peer takes nothing before it has been read.
+func manyAnswers(t *testing.T, e engine.Engine) {
+	got := make(chan struct{})
+	p := &peer{data: func(c engine.Conn, _ []byte) {
+		_ = c.Send(make([]byte, 32<<10))
+		got <- struct{}{}
+	}}
+	near, far := connect(t)
+	if err := errors.Join(near.SetWriteBuffer(4<<10), far.SetReadBuffer(4<<10)); err != nil {
+		t.Fatal(err)
+	}
+	p.over(t, e, near, far, engine.Options{Budget: 1 << 20})
+	for range 10 { // the kernel keeps the answers to a few
+		if _, err := p.far.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "Data while answers wait", got)
+	}
+}

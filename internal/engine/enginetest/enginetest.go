@@ -54,6 +54,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"what was read before comes first":                       pending,
 		"a peer that sends much is read in order":                much,
 		"a peer is read while a large answer is written":         largeAnswer,
+		"a peer is read while its answers wait":                  manyAnswers,
 		"a reader that takes nothing ends the connection":        stall,
 		"a slow reader that goes on reading is kept":             slowReader,
 		"a half-closed peer still gets the end":                  halfClosed,
