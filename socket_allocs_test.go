@@ -12,8 +12,13 @@ import (
 )
 
 func TestAnEchoAllocatesNothing(t *testing.T) {
+	for name, url := range echoes(t) {
+		t.Run(name, func(t *testing.T) { echoAllocatesNothing(t, url) })
+	}
+}
+
+func echoAllocatesNothing(t *testing.T, url string) {
 	const zip = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-	url := echo(t, nil, leat.SocketOptions{})
 	for _, c := range []struct {
 		size, together int
 		deflated       bool

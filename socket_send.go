@@ -17,7 +17,7 @@ import (
 // The error is ErrSlowReader, ErrTooLarge, ErrMessageOpen, ErrNoMessage,
 // ErrInvalidUTF8 or ErrClosed. The data may be used again when it returns.
 func (s *Socket) Send(m Message) (int, error) {
-	if err := s.queue(m, true); err != nil {
+	if err := s.queue(m, false); err != nil {
 		return 0, err
 	}
 	return len(m.Data), nil
@@ -59,33 +59,34 @@ func (s *Socket) Sendf(format string, args ...any) (int, error) {
 // it answers ctx's cause, and how many bytes have been queued and are sent all
 // the same, all or none. Other errors are those of Send, but for ErrSlowReader.
 func (s *Socket) Write(ctx context.Context, m Message) (int, error) {
-	for {
+	err := s.queue(m, true)
+	for errors.Is(err, ErrSlowReader) {
+		s.conn.Flush()
 		room := s.nextWrite()
-		err := s.queue(m, false)
-		if err == nil {
+		if err = s.queue(m, true); !errors.Is(err, ErrSlowReader) {
 			break
 		}
-		if !errors.Is(err, ErrSlowReader) {
-			return 0, err
-		}
-		s.conn.Flush()
 		if err := s.wait(ctx, room); err != nil {
 			return 0, err
 		}
+	}
+	if err != nil {
+		return 0, err
 	}
 	s.sending.Lock()
 	all := s.queued
 	s.sending.Unlock()
 	s.conn.Flush()
-	for {
+	for s.bytesTaken() < all {
 		next := s.nextWrite()
 		if s.bytesTaken() >= all {
-			return len(m.Data), nil
+			break
 		}
 		if err := s.wait(ctx, next); err != nil && s.bytesTaken() < all {
 			return len(m.Data), err
 		}
 	}
+	return len(m.Data), nil
 }
 
 // nextWrite answers what is closed when the system has taken more bytes, or the
@@ -147,7 +148,7 @@ func (s *Socket) TrySend(m Message) (int, error) {
 		piece.Data, piece.Last = m.Data[:n], false
 	}
 	if n > 0 || fits {
-		err := s.put(piece, fits && !m.Last)
+		err := s.put(piece, fits && !m.Last, false)
 		if err == nil && fits {
 			return n, nil
 		}
@@ -212,15 +213,15 @@ func (s *Socket) writable() {
 	}
 }
 
-// queue gives m to the connection, whole or not at all.
-func (s *Socket) queue(m Message, owe bool) error {
+// queue gives m to the connection, whole or not at all. Who waits flushes it.
+func (s *Socket) queue(m Message, waits bool) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	if err := s.admit(m); err != nil {
 		return err
 	}
-	err := s.put(m, !m.Last)
-	if owe && errors.Is(err, ErrSlowReader) {
+	err := s.put(m, !m.Last, waits)
+	if !waits && errors.Is(err, ErrSlowReader) {
 		s.srv.counters.SlowMessages.Add(1)
 		s.owe()
 	}
@@ -259,8 +260,8 @@ func (s *Socket) compresses(m Message) bool {
 }
 
 // put gives m, which has been admitted, to the connection: as it is, in one
-// frame, or in frames no larger than limits.maxFrame.
-func (s *Socket) put(m Message, asItIs bool) error {
+// frame, or in frames no larger than limits.maxFrame. Who waits flushes it.
+func (s *Socket) put(m Message, asItIs, waits bool) error {
 	kind, text := s.open, s.text
 	if !m.Continuation {
 		kind, text = ws.Opcode(m.Type), ws.UTF8{}
@@ -273,7 +274,7 @@ func (s *Socket) put(m Message, asItIs bool) error {
 		return err
 	}
 	size := len(b.B)
-	if err = s.conn.Give(b); err != nil {
+	if err = s.conn.Give(b, waits); err != nil {
 		b.Free()
 	}
 	switch {

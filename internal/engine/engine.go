@@ -109,8 +109,9 @@ type Conn interface {
 	// always taken.
 	Send(b []byte) error
 	// Give is Send of the bytes of b, and of b itself: unless there is an error
-	// it is the engine's, which frees it.
-	Give(b *buffer.Buffer) error
+	// it is the engine's, which frees it. Held back, it waits for the caller's
+	// Flush, if nothing else is written before.
+	Give(b *buffer.Buffer, heldBack bool) error
 	// Room answers how many bytes Budget has left; 0 after the end.
 	Room() int
 	// Fits says whether a Send of n bytes would be taken now.
@@ -122,7 +123,8 @@ type Conn interface {
 	// nothing waits that is at once, or with what the callback sends that is
 	// running. What Ahead gives counts against no budget.
 	Urge()
-	// Flush writes what a callback has sent without waiting for its return.
+	// Flush writes what a callback has sent without waiting for its return, and
+	// what was held back. Wrote may come before Flush returns.
 	Flush()
 	// SetAlarm asks for one call of Alarm at t, in place of the one before. A
 	// zero time asks for none. It works until Closed, so that an end can be

@@ -23,7 +23,7 @@ func (c *goConn) Send(b []byte) error {
 }
 
 // Give queues b; see Conn.
-func (c *goConn) Give(b *buffer.Buffer) error {
+func (c *goConn) Give(b *buffer.Buffer, heldBack bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.admit(len(b.B)); err != nil {
@@ -35,7 +35,7 @@ func (c *goConn) Give(b *buffer.Buffer) error {
 		c.enqueue(b.B)
 		b.Free()
 	}
-	if c.queue != nil {
+	if c.queue != nil && !heldBack {
 		c.wake()
 	}
 	return nil
@@ -153,8 +153,10 @@ func (c *goConn) Urge() {
 // Flush writes what a callback has sent; see Conn.
 func (c *goConn) Flush() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.claim() {
-		c.startWriter()
+	must := c.claim()
+	c.writing = c.writing || must
+	c.mu.Unlock()
+	if must {
+		c.answer()
 	}
 }

@@ -77,16 +77,13 @@ func (c *goConn) answer() {
 // writeNow writes what the system takes of out without waiting. What is left is
 // the batch.
 func (c *goConn) writeNow(out *buffer.Buffer) {
-	for at := 0; at < len(out.B); {
-		next := out.B[at:min(at+writeSize, len(out.B))]
-		n := c.bare.writeNow(next)
-		if at += n; n > 0 {
-			c.wrote(n)
-		}
-		if at < len(out.B) && (n < len(next) || c.urgent()) {
-			c.batch = batch{out, at}
-			return
-		}
+	n := c.bare.writeNow(out.B)
+	if n > 0 {
+		c.wrote(n)
+	}
+	if n < len(out.B) {
+		c.batch = batch{out, n}
+		return
 	}
 	out.Free()
 }

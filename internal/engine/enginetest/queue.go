@@ -35,7 +35,7 @@ func given(t *testing.T, e engine.Engine) {
 	give := func(size int) error {
 		b := buffer.Get(size)
 		b.B = append(b.B, bytes.Repeat([]byte{'g'}, size)...)
-		err := g.conn.Give(b)
+		err := g.conn.Give(b, false)
 		if err != nil {
 			if string(b.B) != strings.Repeat("g", size) {
 				t.Error("what was refused is not as it was")
@@ -68,6 +68,35 @@ func given(t *testing.T, e engine.Engine) {
 	g.conn.End(nil, nil)
 	if err := give(1); !errors.Is(err, engine.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+func heldBack(t *testing.T, e engine.Engine) {
+	p := new(peer)
+	link := p.hold(t, e, engine.Options{})
+	give := func(s string) {
+		t.Helper()
+		b := buffer.Get(len(s))
+		b.B = append(b.B, s...)
+		if err := p.conn.Give(b, true); err != nil {
+			t.Error(err)
+		}
+	}
+	give("back")
+	p.send([]byte("sent")) // which writes both
+	if n := link.await(); n != 8 {
+		t.Errorf("%d bytes are written", n)
+	}
+	link.open()
+	give("flush")
+	p.conn.Flush()
+	if got := string(p.read(13)); got != "backsentflush" {
+		t.Errorf("%q", got)
+	}
+	give("end")
+	p.conn.End([]byte("."), nil)
+	if got, err := p.rest(); string(got) != "end." || err != nil {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
