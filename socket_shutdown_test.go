@@ -98,8 +98,11 @@ func TestASocketOfTheBlockingStyleIsToldThatTheServerStops(t *testing.T) {
 
 func TestCloseEndsSocketsAtOnce(t *testing.T) {
 	o, ends := closes()
+	opened := make(chan struct{})
+	o.Open = func(*leat.Socket) { close(opened) }
 	srv, url, ran, _ := manual(t, &o, nil)
 	p := connect(t, url)
+	within(t, opened) // a handshake that is cut is no socket
 	_ = srv.Close()
 	if end := within(t, ends); !errors.Is(end.err, leat.ErrShutdown) {
 		t.Errorf("got %v", end)
