@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -291,5 +292,19 @@ func TestASocketsOwnWriteTimeoutHoldsAboveTheServers(t *testing.T) {
 	p.close(1000, "")
 	if err := within(t, ends); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAHandlerThatPanicsEndsItsSocketInTheEventStyleToo(t *testing.T) {
+	for name, v := range map[string]any{"a panic": "on purpose", "an abort": http.ErrAbortHandler} {
+		t.Run(name, func(t *testing.T) {
+			o, ends := closes()
+			p := connect(t, socketServer(t, nil, &o, func(*leat.Socket) { panic(v) }))
+			p.want("close 1011 the program failed")
+			p.wantEnd()
+			if end := within(t, ends); end.code != 1011 || end.err == nil {
+				t.Error(end)
+			}
+		})
 	}
 }

@@ -171,21 +171,23 @@ func (u *upgrade) answer(s *Socket, fields []ws.Field) []byte {
 }
 
 // bind settles what the handler's return means: nothing in the event style, else
-// the end.
+// the end; and what a panic means: the end, where it can be seen.
 func (u *upgrade) bind(s *Socket) {
 	if u.x != nil {
 		u.x.Take(func() (bool, metrics.Reason, error) { return false, metrics.Done, nil })
 	}
+	events := s.o.events()
 	switch {
-	case s.o.events():
 	case u.x != nil:
 		u.x.AtEnd(func(failure error) {
-			if failure != nil {
+			switch {
+			case failure != nil:
 				s.fail(CloseInternal, "the program failed", failure)
+			case !events:
+				_ = s.CloseWith(CloseNormal, "")
 			}
-			_ = s.CloseWith(CloseNormal, "")
 		})
-	default:
+	case !events:
 		s.unbindAtEnd(context.AfterFunc(u.r.Context(), func() { _ = s.CloseWith(CloseNormal, "") }))
 	}
 }
