@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -306,5 +307,34 @@ func TestAHandlerThatPanicsEndsItsSocketInTheEventStyleToo(t *testing.T) {
 				t.Error(end)
 			}
 		})
+	}
+}
+
+func TestARequestThatHasItsAnswerIsNoHandshake(t *testing.T) {
+	results := make(chan error, 2)
+	srv, url := start(t, nil, func(srv *leat.Server) {
+		srv.HandleFunc("/{how}", func(w http.ResponseWriter, r *http.Request) {
+			o := &leat.SocketOptions{Message: func(*leat.Socket, leat.Message) {}}
+			if r.PathValue("how") == "written" {
+				_, _ = io.WriteString(w, "hello")
+			} else if _, err := leat.Upgrade(w, r, o); err != nil {
+				t.Error(err)
+			}
+			_, err := leat.Upgrade(w, r, o)
+			results <- err
+		})
+	})
+	p := shake(t, url+"/written")
+	if text, err := io.ReadAll(p.resp.Body); string(text) != "hello" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	connect(t, url+"/twice")
+	for range 2 {
+		if err := within(t, results); err == nil {
+			t.Error("it is taken for one")
+		}
+	}
+	if n := srv.Stats().Sockets; n != 1 {
+		t.Errorf("%d sockets", n)
 	}
 }

@@ -28,6 +28,9 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 	if x != nil && x.Refused() {
 		return nil, errRefused
 	}
+	if x != nil && x.Begun() {
+		return nil, errBegun
+	}
 	u := upgrade{srv: serverOf(r.Context()), x: x, w: w, r: r}
 	u.b = u.srv.bounds(x)
 	answer := u.decide(o)
@@ -54,6 +57,8 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 	u.bind(s)
 	return s, nil
 }
+
+var errBegun = errors.New("leat: Upgrade: the request has been answered already")
 
 // An upgrade is a handshake under way.
 type upgrade struct {

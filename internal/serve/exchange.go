@@ -154,6 +154,9 @@ func (x *Exchange) Refused() bool {
 	return true
 }
 
+// Begun says whether an answer has begun.
+func (x *Exchange) Begun() bool { return x.wrote || x.hijacked }
+
 // refuse makes a limit's answer that of the exchange, if it has none yet.
 func (x *Exchange) refuse(status int, text string) {
 	x.refusal.CompareAndSwap(nil, &refused{status, text})
