@@ -7,11 +7,13 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/leat-dev/leat"
@@ -337,4 +339,35 @@ func TestARequestThatHasItsAnswerIsNoHandshake(t *testing.T) {
 	if n := srv.Stats().Sockets; n != 1 {
 		t.Errorf("%d sockets", n)
 	}
+}
+
+// RFC 6455, 7.1.7: the close that goes out says how the connection failed.
+func TestACloseThatWaitsGivesWayToAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		o, ends := closes()
+		o.Queue, o.Deflate = 16<<10, leat.Off
+		o.Message = func(s *leat.Socket, _ leat.Message) {
+			n = stopped(t, s, 1000) + stopped(t, s, 1)
+			_ = s.CloseWith(4000, strings.Repeat("bye ", 30))
+		}
+		l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+		hs := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = leat.Upgrade(w, r, &o) })}
+		go func() { _ = hs.Serve(l) }()
+		near, far := net.Pipe() // which keeps nothing
+		l.conns <- near
+		p := shakeOn(t, far, "x", "/")
+		p.text("go")
+		synctest.Wait()
+		p.raw([]byte("\x81\x00"))
+		synctest.Wait()
+		drain(t, p, n)
+		p.want("close 1002 the client's frame is not masked")
+		if end := <-ends; end.code != 1002 {
+			t.Error(end)
+		}
+		_ = far.Close()
+		_ = hs.Close()
+		sleep(time.Minute)
+	})
 }

@@ -121,8 +121,8 @@ func (s *Socket) fail(code int, reason string, cause error) {
 		s.mu.Unlock()
 		return
 	}
-	last := s.unsent
-	if s.state == socketOpen {
+	var last []byte
+	if s.state == socketOpen || s.unsent != nil { // no close has been sent
 		last = ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
 	}
 	s.state, s.failed = socketEnded, true
