@@ -160,9 +160,15 @@ func (u *unzipper) message(s string) (string, error) {
 	out := bytes.Clone(u.past)
 	for in.at < len(in.s) { // a block ends the message where the data ends
 		var err error
-		if out, err = in.block(out, 1<<u.bits); err != nil {
+		if out, err = in.block(out, 1<<u.bits); err == nil && in.bad {
+			err = errDeflate
+		}
+		if err != nil {
 			return "", fmt.Errorf("%w at byte %d of %d", err, in.at, len(s))
 		}
+	}
+	if !in.end {
+		return "", errDeflate
 	}
 	message := string(out[len(u.past):])
 	u.past = bytes.Clone(out[max(0, len(out)-1<<u.bits):])
@@ -175,6 +181,8 @@ type bitReader struct {
 	acc  uint32
 	have int
 	bad  bool // read beyond the end
+	end  bool // the last block was an empty stored one, as a message's is
+	odd  bool // a code has bits that mean nothing, which RFC 1951 leaves open
 }
 
 func (r *bitReader) bits(n int) int {
@@ -193,21 +201,31 @@ func (r *bitReader) bits(n int) int {
 	return int(v)
 }
 
+// errOpen says that the RFCs leave it open what the data means.
+var errOpen = errors.New("the data is odd")
+
+// block inflates one block. With an error, or with bad, which says that the data
+// is not whole, it answers what it has.
 func (r *bitReader) block(out []byte, window int) ([]byte, error) {
+	r.end = false
 	if r.bits(1) == 1 {
-		return nil, errors.New("a block is marked as the last")
+		return out, errOpen // it is the last, and others may follow (RFC 7692, 7.2.3.4)
 	}
 	switch r.bits(2) {
 	case 0:
 		r.acc, r.have = 0, 0
-		if r.at+4 > len(r.s) {
-			return nil, errDeflate
+		if r.bad = r.bad || r.at+4 > len(r.s); r.bad {
+			return out, nil
 		}
 		n := int(r.s[r.at]) | int(r.s[r.at+1])<<8
 		m := int(r.s[r.at+2]) | int(r.s[r.at+3])<<8
 		r.at += 4
-		if n != m^0xffff || r.at+n > len(r.s) {
-			return nil, errDeflate
+		if n != m^0xffff {
+			return out, errDeflate
+		}
+		r.end = n == 0
+		if r.at+n > len(r.s) {
+			r.bad, n = true, len(r.s)-r.at
 		}
 		r.at += n
 		return append(out, r.s[r.at-n:r.at]...), nil
@@ -215,20 +233,22 @@ func (r *bitReader) block(out []byte, window int) ([]byte, error) {
 		return r.codes(out, window, fixedLengths, fixedBacks)
 	case 2:
 		lengths, backs, err := r.tables()
-		if err != nil {
-			return nil, err
+		if err != nil || r.bad {
+			return out, err
 		}
 		return r.codes(out, window, lengths, backs)
 	}
-	return nil, errDeflate
+	return out, errDeflate
 }
 
 func (r *bitReader) codes(out []byte, window int, lengths, backs *huffman) ([]byte, error) {
 	for {
 		v := r.symbol(lengths)
 		switch {
-		case r.bad || v < 0 || v > 285:
-			return nil, errDeflate
+		case r.bad:
+			return out, nil
+		case v < 0 || v > 285:
+			return out, errDeflate
 		case v < 256:
 			out = append(out, byte(v))
 			continue
@@ -237,15 +257,21 @@ func (r *bitReader) codes(out []byte, window int, lengths, backs *huffman) ([]by
 		}
 		n := lengthBase[v-257] + r.bits(lengthBits[v-257])
 		d := r.symbol(backs)
+		if r.bad {
+			return out, nil
+		}
 		if d < 0 || d > 29 {
-			return nil, errDeflate
+			return out, errDeflate
 		}
 		back := backBase[d] + r.bits(backBits[d])
-		if r.bad || back > len(out) {
-			return nil, errDeflate
+		if r.bad {
+			return out, nil
+		}
+		if back > len(out) {
+			return out, errDeflate
 		}
 		if back > window {
-			return nil, fmt.Errorf("it refers back by %d bytes with a window of %d (RFC 7692, 7.1.2)", back, window)
+			return out, fmt.Errorf("it refers back by %d bytes with a window of %d (RFC 7692, 7.1.2)", back, window)
 		}
 		for range n {
 			out = append(out, out[len(out)-back])
@@ -285,7 +311,7 @@ var fixedLengths, fixedBacks = func() (*huffman, *huffman) {
 			lengths[v] = 7
 		}
 	}
-	var backs [30]int
+	var backs [32]int // of which the last two never occur
 	for v := range backs {
 		backs[v] = 5
 	}
@@ -312,16 +338,28 @@ func (r *bitReader) symbol(h *huffman) int {
 // tables reads the codes of a block that has its own (RFC 1951, 3.2.7).
 func (r *bitReader) tables() (lengths, backs *huffman, err error) {
 	nLengths, nBacks, nMeta := r.bits(5)+257, r.bits(5)+1, r.bits(4)+4
+	if !r.bad && nLengths > 286 {
+		return nil, nil, errDeflate
+	}
 	var meta [19]int
 	for _, v := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}[:nMeta] {
 		meta[v] = r.bits(3)
 	}
+	if r.bad {
+		return nil, nil, nil
+	}
 	code := newHuffman(meta[:])
+	if code.left() < 0 {
+		return nil, nil, errDeflate
+	}
+	r.odd = r.odd || code.left() > 0 || nBacks > 30
 	var all []int
 	for len(all) < nLengths+nBacks {
 		v, again := r.symbol(code), 1
 		switch {
-		case v < 0 || r.bad || v == 16 && len(all) == 0:
+		case r.bad:
+			return nil, nil, nil
+		case v < 0 || v == 16 && len(all) == 0:
 			return nil, nil, errDeflate
 		case v == 16:
 			v, again = all[len(all)-1], 3+r.bits(2)
@@ -334,8 +372,25 @@ func (r *bitReader) tables() (lengths, backs *huffman, err error) {
 			all = append(all, v)
 		}
 	}
+	if r.bad {
+		return nil, nil, nil
+	}
 	if len(all) > nLengths+nBacks || all[256] == 0 {
 		return nil, nil, errDeflate
 	}
-	return newHuffman(all[:nLengths]), newHuffman(all[nLengths:]), nil
+	lengths, backs = newHuffman(all[:nLengths]), newHuffman(all[nLengths:])
+	if lengths.left() < 0 || backs.left() < 0 {
+		return nil, nil, errDeflate
+	}
+	r.odd = r.odd || lengths.left() > 0 || backs.left() > 0
+	return lengths, backs, nil
+}
+
+// left is how many codes of 15 bits no symbol has; less than 0: some have two.
+func (h *huffman) left() int {
+	left := 1 << 15
+	for n := 1; n < 16; n++ {
+		left -= h.count[n] << (15 - n)
+	}
+	return left
 }

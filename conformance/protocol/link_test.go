@@ -167,7 +167,7 @@ func ends(l *link) error {
 		l.out <- chunk{end: true}
 	}
 	got, err := l.next()
-	if l.resets && errors.Is(err, syscall.ECONNRESET) {
+	if l.resets && isReset(err) {
 		return nil
 	}
 	if err != nil {
@@ -178,6 +178,8 @@ func ends(l *link) error {
 	}
 	return nil
 }
+
+func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
 // closes is an orderly close that the raw peer begins, and that is answered by
 // the same code; 0: by none.

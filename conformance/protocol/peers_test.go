@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -152,10 +151,10 @@ func echoGorilla(conn *websocket.Conn, s setup) {
 			err = conn.WriteMessage(kind, data)
 		}
 		if err != nil {
-			tcp := conn.NetConn().(*net.TCPConn)
-			_ = tcp.CloseWrite()
-			_ = tcp.SetReadDeadline(time.Now().Add(patience))
-			_, _ = io.Copy(io.Discard, tcp)
+			c := conn.NetConn()
+			_ = c.(interface{ CloseWrite() error }).CloseWrite()
+			_ = c.SetReadDeadline(time.Now().Add(patience))
+			_, _ = io.Copy(io.Discard, c)
 			return
 		}
 	}

@@ -61,7 +61,7 @@ type subject struct {
 
 // open opens a connection with the subject. When the case is over the raw peer's
 // end is closed, and a client must come to its end as well.
-func (s *subject) open(t *testing.T, how setup) (*link, <-chan outcome, error) {
+func (s *subject) open(t testing.TB, how setup) (*link, <-chan outcome, error) {
 	t.Helper()
 	if s.dial != nil {
 		return s.openToClient(t, how)
@@ -102,7 +102,7 @@ func (s *subject) open(t *testing.T, how setup) (*link, <-chan outcome, error) {
 	return l, ended, l.agree(r.Header.Get("Sec-Websocket-Extensions"), how.offer != "")
 }
 
-func (s *subject) openToClient(t *testing.T, how setup) (*link, <-chan outcome, error) {
+func (s *subject) openToClient(t testing.TB, how setup) (*link, <-chan outcome, error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
