@@ -156,11 +156,11 @@ func (s *Socket) adopt(link engine.Link, pending []byte) {
 		Budget: s.o.queue, Most: s.o.mostSent(), Stall: s.o.write, Unit: frameLength,
 	})
 	asked := s.asked
+	s.startClocks() // before a callback may change them
 	s.mu.Unlock()
 	if s.o.open != nil {
 		s.conn.Call(func(engine.Conn) { s.call(s.begin) })
 	}
-	s.UpdateDeadline()
 	if asked != nil {
 		asked(s)
 	}

@@ -35,6 +35,11 @@ func (s *Socket) ExtendTimeout(d time.Duration) {
 func (s *Socket) UpdateDeadline() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.startClocks()
+}
+
+// startClocks is UpdateDeadline for who has mu.
+func (s *Socket) startClocks() {
 	now := ticks(time.Now())
 	s.active.Store(now)
 	s.clocks.floor, s.clocks.endBy = now, 0
