@@ -17,7 +17,7 @@ import (
 //
 // In the event style its options have callbacks. The handler may return: the
 // socket lives on without its goroutine, and neither w nor r may be used any
-// more. A Close that the handler has deferred does nothing then.
+// more. A Close that the handler calls itself, or defers, does nothing then.
 //
 // In the blocking style [Socket.Read] and the sends are called in a loop. A
 // socket of Upgrade ends with its handler. One message waits to be read; with a

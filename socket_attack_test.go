@@ -371,3 +371,22 @@ func TestACloseThatWaitsGivesWayToAFailure(t *testing.T) {
 		sleep(time.Minute)
 	})
 }
+
+func TestAConnectionThatIsKeptIsRefusedAndCounted(t *testing.T) {
+	errs := make(chan error, 1)
+	keep := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := leat.Upgrade(w, r, nil)
+		errs <- err
+	}), time.Minute, "")
+	srv, url := start(t, nil, func(srv *leat.Server) { srv.Handle("/", keep) })
+	p := shake(t, url+"/")
+	if text, _ := io.ReadAll(p.resp.Body); p.resp.StatusCode != 500 || !strings.Contains(string(text), "cannot be taken over") {
+		t.Errorf("%d %q", p.resp.StatusCode, text)
+	}
+	if err := within(t, errs); err == nil {
+		t.Error("no error")
+	}
+	if stats := srv.Stats(); stats.Sockets != 0 || stats.SocketsRefused != 1 {
+		t.Errorf("%+v", stats)
+	}
+}

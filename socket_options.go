@@ -78,8 +78,8 @@ type SocketOptions struct {
 	// Queue is how many bytes may wait for the peer, behind one message that may
 	// be larger. The default is limits.queue, 256 KiB.
 	Queue int64
-	// MaxMessage is the largest message, in and out, inflated. The default is
-	// limits.maxMessage, 1 MiB.
+	// MaxMessage is the largest message, in and out, inflated; of one that is
+	// sent in pieces, the largest piece. The default is limits.maxMessage, 1 MiB.
 	MaxMessage int64
 	// MaxFrame is the largest frame that is sent, but for pieces, which are one
 	// frame each. The default is limits.maxFrame, 128 KiB.

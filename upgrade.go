@@ -19,7 +19,7 @@ import (
 // Upgrade turns a request into a WebSocket (RFC 6455, 4.2), in any net/http
 // handler, over HTTP/1.1. The options may be nil. Headers that have been set for
 // the answer go out with it. On an error the request has been answered: 400,
-// 403, 405, 426 or 503, with a line that says why.
+// 403, 405, 426, 500 or 503, with a line that says why.
 //
 // Pages of other origins are refused, unless webSockets.origins or
 // SocketOptions.Origins name them.
@@ -123,9 +123,9 @@ func (u *upgrade) enter(s *Socket) ws.Answer {
 func (u *upgrade) switchProtocols(s *Socket, fields []ws.Field) (net.Conn, []byte, error) {
 	conn, rw, err := http.NewResponseController(u.w).Hijack()
 	if err != nil {
-		u.srv.log.Error("a WebSocket cannot be opened here", "path", u.r.URL.Path, "error", err)
-		serve.Error(u.w, u.r, http.StatusInternalServerError, "a WebSocket cannot be opened here: the connection cannot be taken over")
-		return nil, nil, err
+		return nil, nil, u.refuse(ws.Answer{
+			Status: http.StatusInternalServerError, Text: "a WebSocket cannot be opened here: the connection cannot be taken over (" + err.Error() + ")",
+		})
 	}
 	limitKernel(conn, u.b.SendBuffer, s.o.write)
 	if u.x != nil && u.x.Conn() != nil {
