@@ -20,16 +20,21 @@ import (
 // manual is a server that the test stops.
 func manual(t *testing.T, o *leat.SocketOptions, then func(*leat.Socket)) (srv *leat.Server, url string, ran chan error, stop func()) {
 	t.Helper()
-	srv, err := leat.New(&leat.Config{Listen: []string{"http://127.0.0.1:0"}, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
+	return manualFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		s, err := leat.Upgrade(w, r, o)
 		if err == nil && then != nil {
 			then(s)
 		}
 	})
+}
+
+func manualFunc(t *testing.T, h http.HandlerFunc) (srv *leat.Server, url string, ran chan error, stop func()) {
+	t.Helper()
+	srv, err := leat.New(&leat.Config{Listen: []string{"http://127.0.0.1:0"}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.HandleFunc("/ws", h)
 	if err := srv.Listen(); err != nil {
 		t.Fatal(err)
 	}
