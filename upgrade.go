@@ -98,6 +98,9 @@ func (u *upgrade) refuse(a ws.Answer) error {
 	for _, f := range a.Header {
 		u.w.Header().Set(f.Name, f.Value)
 	}
+	if u.r.ContentLength != 0 { // else net/http waits for the body, which may never come
+		u.w.Header().Set("Connection", "close")
+	}
 	serve.Error(u.w, u.r, a.Status, a.Text)
 	return errors.New("leat: Upgrade: " + a.Text)
 }

@@ -36,6 +36,7 @@ func TestTheHandshakeIsAnsweredByTheRule(t *testing.T) {
 		"version 8":                 {[]string{"Sec-WebSocket-Version: 8"}, 426, "Sec-WebSocket-Version: 13"},
 		"a short key":               {[]string{"Sec-WebSocket-Key: c2hvcnQ="}, 400, "Key"},
 		"no upgrade":                {[]string{"Upgrade: h2c"}, 400, "Upgrade: websocket"},
+		"a body, without waiting":   {[]string{"Content-Length: 6"}, 400, "body"},
 		"connection: not-upgrade":   {[]string{"Connection: not-upgrade"}, 400, "Upgrade"},
 	} {
 		t.Run(name, func(t *testing.T) {
