@@ -307,6 +307,10 @@ func goesOn(text *ws.UTF8, m Message) bool {
 	return text.Write(m.Data) && (!m.Last || text.Complete())
 }
 
+// worthAsking is the size from which making frames costs more than asking first
+// whether there is room for them.
+const worthAsking = 4 << 10
+
 // encode makes m's frames and says whether they are compressed.
 func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bool, err error) {
 	payload := m.Data
@@ -324,7 +328,7 @@ func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bo
 			payload = z.B
 		}
 	}
-	if !s.conn.Fits(len(payload)) && s.conn.Room() > 0 { // and so it has not ended
+	if len(payload) >= worthAsking && !s.conn.Fits(len(payload)) && s.conn.Room() > 0 { // and so it has not ended
 		return nil, false, ErrSlowReader
 	}
 	h := ws.Header{Opcode: ws.Opcode(m.Type), RSV1: compressed}
