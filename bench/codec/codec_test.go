@@ -97,6 +97,7 @@ func BenchmarkRead(b *testing.B) {
 	each(b, func(b *testing.B, l library, deflated bool, size int) {
 		m := &memory{in: frame(sample(size), deflated), times: b.N}
 		n := 0
+		b.ResetTimer()
 		if err := l.read(m, deflated, func([]byte) { n++ }); !ended(err) || n != b.N {
 			b.Fatal(n, err)
 		}
@@ -106,7 +107,9 @@ func BenchmarkRead(b *testing.B) {
 // A server's message is written.
 func BenchmarkWrite(b *testing.B) {
 	each(b, func(b *testing.B, l library, deflated bool, size int) {
-		if err := l.write(&memory{}, deflated, sample(size), b.N); err != nil {
+		message := sample(size)
+		b.ResetTimer()
+		if err := l.write(&memory{}, deflated, message, b.N); err != nil {
 			b.Fatal(err)
 		}
 	})
