@@ -69,6 +69,11 @@ const aloneBoth = "permessage-deflate; server_no_context_takeover; client_no_con
 
 func openings() []opening {
 	f := func(fields ...string) []string { return fields }
+	kept := func(name, answer, offer string) opening {
+		o := deflated(name, answer, offer)
+		o.path = "/kept"
+		return o
+	}
 	return []opening{
 		{name: "4.2.2 the example of the RFC", status: 101, want: accepted},
 		{name: "4.2.2 the answer upgrades to websocket", status: 101, want: "Upgrade: websocket"},
@@ -164,6 +169,11 @@ func openings() []opening {
 		deflated("7.1.2.1 010 is declined", "", "permessage-deflate; server_max_window_bits=010"),
 		deflated("7.1.2.2 7 is declined", "", "permessage-deflate; client_max_window_bits=7"),
 		deflated("7.1.2.2 a word is declined", "", "permessage-deflate; client_max_window_bits=ten"),
+		kept("7.1.1 contexts are kept", "permessage-deflate", "permessage-deflate"),
+		kept("7.1.1.1 the server does not keep its own", "permessage-deflate; server_no_context_takeover", "permessage-deflate; server_no_context_takeover"),
+		kept("7.1.1.2 the client does not keep its own", "permessage-deflate; client_no_context_takeover", "permessage-deflate; client_no_context_takeover"),
+		kept("7.1.2.1 no more bits than asked for", "permessage-deflate; server_max_window_bits=9", "permessage-deflate; server_max_window_bits=9"),
+		kept("7.1.2.2 no bits where none were offered", "permessage-deflate", "permessage-deflate; client_max_window_bits"),
 		deflated("5.1 the first good offer counts", aloneBoth+"; server_max_window_bits=12", "permessage-deflate; foo, permessage-deflate; server_max_window_bits=12, permessage-deflate"),
 		deflated("5.1 offers on two lines", aloneBoth+"; server_max_window_bits=12", "permessage-deflate; foo", "permessage-deflate; server_max_window_bits=12"),
 	}
@@ -318,6 +328,7 @@ func startOpenings(t *testing.T) string {
 		srv.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { _, _ = leat.Upgrade(w, r, &o) })
 	}
 	handle("/open", leat.SocketOptions{})
+	handle("/kept", leat.SocketOptions{ContextTakeover: true})
 	handle("/friends", leat.SocketOptions{Origins: []string{"https://*.friend.example"}})
 	handle("/protocols", leat.SocketOptions{Protocols: []string{"v2", "v1"}})
 	handle("/required", leat.SocketOptions{Protocols: []string{"v2", "v1"}, RequireProtocol: leat.On})

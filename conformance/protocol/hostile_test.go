@@ -125,6 +125,7 @@ func drip(conn net.Conn, s string, every time.Duration) {
 }
 
 func TestSlowHandshakesEndInTime(t *testing.T) {
+	t.Parallel()
 	_, addr, _ := startHostile(t, leat.Timeouts{Parse: 200 * time.Millisecond, Inactivity: 300 * time.Millisecond}, leat.SocketOptions{})
 	for name, do := range map[string]func(net.Conn){
 		"silence":          func(net.Conn) {},
@@ -153,6 +154,7 @@ func TestSlowHandshakesEndInTime(t *testing.T) {
 }
 
 func TestSlowAndSilentPeersEndInTime(t *testing.T) {
+	t.Parallel()
 	const timeout = 150 * time.Millisecond
 	// inside a frame our answer to the close is taken for the rest of it
 	const inside = "\x82\xfe\xff\xff\x00\x00\x00\x00"
@@ -207,6 +209,7 @@ func TestSlowAndSilentPeersEndInTime(t *testing.T) {
 
 // A peer may drop off the network at any moment of a close.
 func TestPeersThatDoNotFinishAreGivenUp(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		do   func(net.Conn)
@@ -464,6 +467,7 @@ func newTestLink() *link { return &link{client: true, random: rand.New(rand.NewP
 
 // Servers may be hostile as well.
 func TestHostileServersEndInTime(t *testing.T) {
+	t.Parallel()
 	srv, err := leat.New(&leat.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

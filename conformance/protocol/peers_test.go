@@ -20,6 +20,7 @@ import (
 // TestPeers proves the driver by the libraries of others, as server and as
 // client: what they are known to do wrong must fail, everything else must hold.
 func TestPeers(t *testing.T) {
+	t.Parallel()
 	for _, peer := range []struct {
 		*subject
 		lax   map[string]string
