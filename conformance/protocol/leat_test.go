@@ -100,6 +100,9 @@ func startLeat(t *testing.T) *leatServer {
 		}
 		ended := s.end(r.URL.Query().Get("name"))
 		o := style.options(how, ended)
+		if r.URL.Query().Has("sender") {
+			o = senderOptions(how)
+		}
 		socket, err := leat.Upgrade(w, r, &o)
 		if err == nil {
 			style.run(socket, ended)

@@ -53,8 +53,8 @@ type subject struct {
 	ended func(name string) chan outcome
 	// tells: dial tells it.
 	tells bool
-	// blocking: Leat's blocking style.
-	blocking bool
+	// blocking: Leat's blocking style. sender: its senders instead of an echo.
+	blocking, sender bool
 	// resets: it ends TCP while there is something to read, which resets it.
 	resets bool
 }
@@ -75,6 +75,9 @@ func (s *subject) open(t testing.TB, how setup) (*link, <-chan outcome, error) {
 	path := how.path()
 	if s.blocking {
 		path += "&blocking"
+	}
+	if s.sender {
+		path += "&sender"
 	}
 	request := "GET " + path + " HTTP/1.1\r\nHost: " + s.addr +
 		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n"
