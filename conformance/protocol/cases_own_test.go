@@ -107,6 +107,7 @@ func sendingCases() []testCase {
 		answer:   "permessage-deflate; client_no_context_takeover; server_no_context_takeover",
 	}
 	kept := setup{frames: true}
+	packeted := setup{maxPacket: 1000, takeover: true, offer: "permessage-deflate", answer: "permessage-deflate"}
 	one := func(p string) step { return gets(event{op: opBinary, data: p, frames: 1, most: len(p)}) }
 	return slices.Concat(
 		with(setup{maxFrame: 1000},
@@ -127,11 +128,43 @@ func sendingCases() []testCase {
 			breaks(1007, "sending.6", "text is checked over frames that come back by themselves",
 				send(first("caf\xc3")), inFrame(opText, "caf\xc3"), send(last("a"))),
 		),
+		with(setup{maxPacket: 1000},
+			holds("sending.9", "a message of a packet is a frame", send(text(pattern(1000))), gets(event{op: opText, data: pattern(1000), frames: 1, most: 1000})),
+			holds("sending.10", "a message comes back packet by packet", send(first(pattern(1500)), ping("")), getsPong(""), inFrame(opText, pattern(1000)),
+				send(last(strings.Repeat("€", 500))), func(l *link) error {
+					return rest(l, pattern(1500)[1000:]+strings.Repeat("€", 500))
+				}),
+			holds("sending.11", "packets end inside a character", send(fragments{opText, strings.Repeat("€", 5000), 7}), getsText(strings.Repeat("€", 5000))),
+			breaks(1007, "sending.12", "text is checked over packets", send(first(pattern(1200))), inFrame(opText, pattern(1000)), send(last("\xff"))),
+		),
+		with(packeted,
+			holds("sending.13", "packets of what was compressed", send(zipped{op: opText, payload: pattern(100_000)}),
+				gets(event{op: opText, data: pattern(100_000), zipped: true})),
+		),
 		with(setup{anyText: true},
 			holds("sending.7", "text that is not UTF-8, where it may be so", send(text("a\xff")), getsText("a\xff")),
 			breaks(1007, "sending.8", "a reason that is not UTF-8 may not", send(closing(1000, "a\xff"))),
 		),
 	)
+}
+
+// rest is the rest of a message of which some frames have been read.
+func rest(l *link, payload string) error {
+	for {
+		b0, b, err := l.readFrame()
+		if err != nil {
+			return err
+		}
+		if b0&15 != opMore || !strings.HasPrefix(payload, string(b)) {
+			return fmt.Errorf("want a part of the rest, got %#x %.80q", b0, b)
+		}
+		if payload = payload[len(b):]; b0&fin != 0 {
+			if payload != "" {
+				return fmt.Errorf("%d bytes are missing", len(payload))
+			}
+			return nil
+		}
+	}
 }
 
 // inFrame is one data frame, of a message or the whole.

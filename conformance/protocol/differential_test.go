@@ -10,7 +10,7 @@ import (
 )
 
 // conversations is how many there are of each kind.
-const conversations = 600 / scale
+const conversations = 400 / scale
 
 // TestRandomConversations has Leat and a model judge the same random bytes: right
 // ones, wrong ones, and right ones that were changed, cut anywhere.
@@ -22,6 +22,8 @@ func TestRandomConversations(t *testing.T) {
 		setup
 	}{
 		{"plain", setup{}},
+		{"plain and small", setup{maxMessage: 1000}},
+		{"compressed and small", setup{maxMessage: 1000, takeover: true, offer: "permessage-deflate", answer: "permessage-deflate"}},
 		{"each message alone", setup{offer: aloneBoth, answer: aloneBoth}},
 		{"context takeover", setup{takeover: true, offer: "permessage-deflate", answer: "permessage-deflate"}},
 		{"small windows", setup{
@@ -66,7 +68,7 @@ func converse(t *testing.T, s *subject, how setup, r *rand.Rand, seed uint64) (i
 	if r.IntN(2) == 0 {
 		b = w.spoil(b)
 	}
-	j := judge{b: b, masked: l.client, limit: mostMessage}
+	j := judge{b: b, masked: l.client, limit: int(how.limit())}
 	if l.zip != nil {
 		j.unzip = &unzipper{keep: l.zip.keep, bits: l.zip.bits}
 	}

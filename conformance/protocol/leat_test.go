@@ -173,6 +173,7 @@ func (e echo) options(how setup, ended chan<- outcome) leat.SocketOptions {
 		DeflateMin:      1,
 		MaxMessage:      how.limit(),
 		MaxFrame:        how.maxFrame,
+		MaxPacket:       how.maxPacket,
 	}
 	if how.frames {
 		o.PreserveFrames = leat.On

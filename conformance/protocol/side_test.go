@@ -25,6 +25,7 @@ type setup struct {
 	takeover   bool  // the echo may keep its context of compression
 	maxMessage int64 // 0: mostMessage
 	maxFrame   int64 // of what is sent; 0: none
+	maxPacket  int64 // of what is received at a time, and sent as a frame; 0: whole messages
 	frames     bool  // the echo sends frames as they came
 	anyText    bool  // text need not be UTF-8
 }
@@ -158,8 +159,8 @@ func (s *subject) openToClient(t testing.TB, how setup) (*link, <-chan outcome, 
 
 // path names the setup for a server.
 func (s setup) path() string {
-	return fmt.Sprintf("/echo?takeover=%t&maxMessage=%d&maxFrame=%d&frames=%t&anyText=%t&name=%s",
-		s.takeover, s.limit(), s.maxFrame, s.frames, s.anyText, url.QueryEscape(s.name))
+	return fmt.Sprintf("/echo?takeover=%t&maxMessage=%d&maxFrame=%d&maxPacket=%d&frames=%t&anyText=%t&name=%s",
+		s.takeover, s.limit(), s.maxFrame, s.maxPacket, s.frames, s.anyText, url.QueryEscape(s.name))
 }
 
 // setupOf reads a path's setup.
@@ -168,6 +169,7 @@ func setupOf(r *http.Request) (s setup) {
 	s.takeover, _ = strconv.ParseBool(q.Get("takeover"))
 	s.maxMessage, _ = strconv.ParseInt(q.Get("maxMessage"), 10, 64)
 	s.maxFrame, _ = strconv.ParseInt(q.Get("maxFrame"), 10, 64)
+	s.maxPacket, _ = strconv.ParseInt(q.Get("maxPacket"), 10, 64)
 	s.frames, _ = strconv.ParseBool(q.Get("frames"))
 	s.anyText, _ = strconv.ParseBool(q.Get("anyText"))
 	return s
