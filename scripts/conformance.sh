@@ -17,7 +17,7 @@ go test -count=1 -parallel 8 -v ./protocol "$@" 2>&1 | awk '
 		all[side, category]++; sum[side]++
 		if ($2 == "FAIL:") { failed[side, category]++; lost[side]++ }
 	}
-	/^ +--- FAIL|_test\.go:[0-9]+:/ { print }
+	/^ *--- FAIL|_test\.go:[0-9]+:/ { said = said $0 "\n" }
 	/^(FAIL|ok|---)/ { result = $0 }
 	function cell(good, of) { return of ? good " of " of : "-" }
 	END {
@@ -33,5 +33,6 @@ go test -count=1 -parallel 8 -v ./protocol "$@" 2>&1 | awk '
 		}
 		printf "%-10s", "all"
 		for (i = 1; i <= n; i++) printf "%20s", cell(sum[name[i]] - lost[name[i]], sum[name[i]])
+		if (result ~ /^FAIL/) printf "\n%s", said
 		print "\n" result
 	}'
