@@ -112,7 +112,8 @@ const (
 
 type socketCounts struct{ in, out atomic.Int64 }
 
-// SocketStats are a socket's counts.
+// SocketStats are a socket's counts. BytesOut is without pings, pongs and the
+// answer to the peer's close.
 type SocketStats struct {
 	BytesIn, BytesOut       int64 // of frames, as they are on the wire
 	MessagesIn, MessagesOut int64 // whole ones

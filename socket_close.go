@@ -22,8 +22,10 @@ const (
 // Close begins the close handshake with code 1000, behind what waits. It does
 // not wait for the end, which [Socket.Done] tells and which comes in 5 seconds
 // even if the peer does not answer. Messages that come meanwhile are dropped, as
-// browsers do: who wants an answer closes behind it. In the event style a Close that the handler
-// calls itself, or defers, does nothing: the socket outlives it.
+// browsers do: who wants an answer closes behind it.
+//
+// In the event style a Close that the handler calls itself, or defers, does
+// nothing: the socket outlives it.
 func (s *Socket) Close() error {
 	if s.owner != 0 && s.owner == goroutineID() {
 		return nil
