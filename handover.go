@@ -137,7 +137,7 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 		s.timer.Stop()
 	}
 	s.adopted, s.handing, s.owner = !waits, false, owner
-	o := engine.Options{Budget: int(s.o.Queue), Stall: s.o.Write}
+	o := &engine.Options{Budget: int(s.o.Queue), Stall: s.o.Write}
 	s.conn = s.srv.engine.Adopt(link, pending, (*reader)(s), o)
 	if s.ended { // meanwhile, by a timeout or a shutdown
 		s.conn.End(s.lastBytes(), s.err)

@@ -306,6 +306,7 @@ func (s *Server) Close() error {
 	for _, l := range listeners {
 		_ = l.Close() // hs may have closed it already
 	}
+	s.engine.Close()
 	s.gate.CloseAll()
 	if files != nil {
 		err = errors.Join(err, files.Close())

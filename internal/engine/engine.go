@@ -10,6 +10,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"net"
 	"time"
 
 	"github.com/leat-dev/leat/internal/buffer"
@@ -34,8 +35,12 @@ var (
 type Engine interface {
 	// Adopt takes a link over. The pending bytes have been read from it
 	// already and are handed to Data first. Every later use of the link is the
-	// engine's.
-	Adopt(l Link, pending []byte, h Handler, o Options) Conn
+	// engine's. The Options are not changed any more; many connections may share
+	// them.
+	Adopt(l Link, pending []byte, h Handler, o *Options) Conn
+	// Close aborts every connection and closes what only waits for its peer to
+	// close.
+	Close()
 }
 
 // A Link is what carries bytes to one peer. A Write that passes its deadline
@@ -51,7 +56,21 @@ type Link interface {
 	SetWriteDeadline(t time.Time) error
 }
 
-// Options bound one connection.
+// A Detacher is a link around a connection of the system that can be taken out
+// of it.
+type Detacher interface {
+	// Bare is that connection.
+	Bare() net.Conn
+	// Detach is the last use of the link: the connection is somebody else's now,
+	// who says by Left when it has been closed.
+	Detach() Owner
+}
+
+// An Owner counts connections that it has let go.
+type Owner interface{ Left() }
+
+// Options bound a connection. Those whose callbacks are alike share one: an
+// engine learns with it whether they take their time.
 type Options struct {
 	// Budget is how many bytes may wait, those being written included. The
 	// buffers that hold them may be twice as large.
@@ -66,6 +85,8 @@ type Options struct {
 	// between two of them. Nil: it goes where the writing of all that waited
 	// at some time has ended.
 	Unit func(b []byte) int
+
+	pace pace
 }
 
 // A Handler is called back by its connection. Data, what Conn.Call is given,

@@ -15,7 +15,7 @@ import (
 type Goroutines struct{}
 
 // Adopt starts to keep l.
-func (Goroutines) Adopt(l Link, pending []byte, h Handler, o Options) Conn {
+func (Goroutines) Adopt(l Link, pending []byte, h Handler, o *Options) Conn {
 	c := &goConn{link: l, h: h, o: o, bare: bareOf(l)}
 	var in source
 	if r, ok := l.(io.Reader); c.bare != nil {
@@ -30,11 +30,14 @@ func (Goroutines) Adopt(l Link, pending []byte, h Handler, o Options) Conn {
 	return c
 }
 
+// Close does nothing: who holds the connections aborts them.
+func (Goroutines) Close() {}
+
 type goConn struct {
 	link Link
 	bare *bare // of a link that is one
 	h    Handler
-	o    Options
+	o    *Options
 
 	calls   sync.Mutex // held during Data, a call and Closed
 	signals sync.Mutex // held during Hangup and Alarm

@@ -28,7 +28,7 @@ func TestTheGoroutineEngineKeepsTheContract(t *testing.T) {
 // A veil gives its engine links that are no sockets by their type.
 type veil struct{ engine.Engine }
 
-func (v veil) Adopt(l engine.Link, pending []byte, h engine.Handler, o engine.Options) engine.Conn {
+func (v veil) Adopt(l engine.Link, pending []byte, h engine.Handler, o *engine.Options) engine.Conn {
 	if c, ok := l.(*net.TCPConn); ok {
 		l = struct{ *net.TCPConn }{c}
 	}
@@ -82,7 +82,7 @@ func TestASendToAPeerThatReadsAllocatesNothing(t *testing.T) {
 	near, far := pair(t)
 	go func() { _, _ = io.Copy(io.Discard, far) }() // to its end
 	h := &handler{wrote: make(chan int, 1)}
-	c := engine.Goroutines{}.Adopt(near, nil, h, engine.Options{Budget: 1 << 20, Stall: time.Minute})
+	c := engine.Goroutines{}.Adopt(near, nil, h, &engine.Options{Budget: 1 << 20, Stall: time.Minute})
 	b := make([]byte, 1000)
 	sends := func() {
 		if err := c.Send(b); err != nil {
@@ -132,7 +132,7 @@ func TestASocketThatWaitsForBytesHoldsNoMemoryForThem(t *testing.T) {
 	for range conns {
 		near, far := pair(t)
 		wg.Add(1)
-		all = append(all, engine.Goroutines{}.Adopt(near, nil, &reader{wg: &wg, n: much}, engine.Options{Budget: 1 << 20}))
+		all = append(all, engine.Goroutines{}.Adopt(near, nil, &reader{wg: &wg, n: much}, &engine.Options{Budget: 1 << 20}))
 		fars = append(fars, far)
 	}
 	before := held()
@@ -165,7 +165,7 @@ func TestALargeReadBufferIsHeldOnlyWhileMuchComes(t *testing.T) {
 	const small, large = 1 << 10, 64 << 10
 	near, far := pair(t)
 	g := &gauge{Conn: near, asked: make(chan int, 10000)}
-	c := engine.Goroutines{}.Adopt(g, nil, &handler{}, engine.Options{Budget: 1 << 20})
+	c := engine.Goroutines{}.Adopt(g, nil, &handler{}, &engine.Options{Budget: 1 << 20})
 	next := func() int {
 		t.Helper()
 		select {
@@ -214,7 +214,7 @@ func TestALargeReadBufferIsHeldOnlyWhileMuchComes(t *testing.T) {
 func TestAFlushWritesAtOnceWhatACallbackHasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		c := engine.Goroutines{}.Adopt(near, nil, &handler{wrote: make(chan int, 2)}, engine.Options{Budget: 100})
+		c := engine.Goroutines{}.Adopt(near, nil, &handler{wrote: make(chan int, 2)}, &engine.Options{Budget: 100})
 		began, leave := time.Now(), make(chan struct{})
 		c.Call(func(c engine.Conn) {
 			if err := errors.Join(c.Send([]byte("now")), c.Send([]byte("!"))); err != nil {
@@ -252,7 +252,7 @@ func TestATLSPeerThatPausesInsideARecordIsReadOn(t *testing.T) {
 		near, far := net.Pipe()
 		peer := tls.Client(dripper{far}, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own certificate
 		h := &sink{got: make(chan int, 10)}
-		c := engine.Goroutines{}.Adopt(tls.Server(near, &tls.Config{Certificates: []tls.Certificate{cert}}), nil, h, engine.Options{Budget: 100})
+		c := engine.Goroutines{}.Adopt(tls.Server(near, &tls.Config{Certificates: []tls.Certificate{cert}}), nil, h, &engine.Options{Budget: 100})
 		if err := peer.Handshake(); err != nil {
 			t.Fatal(err)
 		}

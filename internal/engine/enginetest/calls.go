@@ -15,7 +15,7 @@ func onePass(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	link := &counter{TCPConn: near}
 	done := make(chan struct{})
-	p := new(peer).over(t, e, link, far, engine.Options{})
+	p := new(peer).over(t, e, link, far, &engine.Options{})
 	p.conn.Call(func(c engine.Conn) {
 		for range 10 {
 			_ = c.Send([]byte("x")) // the read below sees whether it was taken
@@ -32,7 +32,7 @@ func onePass(t *testing.T, e engine.Engine) {
 
 func slowCallback(t *testing.T, e engine.Engine) {
 	arrived := make(chan struct{})
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	p.conn.Call(func(c engine.Conn) {
 		_ = c.Send([]byte("now")) // the read below sees whether it was taken
 		<-arrived
@@ -44,7 +44,7 @@ func slowCallback(t *testing.T, e engine.Engine) {
 func hangup(t *testing.T, e engine.Engine) {
 	hung, running, leave := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	p := &peer{hangup: func(engine.Conn) { close(hung) }}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	p.conn.Call(func(engine.Conn) {
 		close(running)
 		<-leave
@@ -58,7 +58,7 @@ func hangup(t *testing.T, e engine.Engine) {
 func alarm(t *testing.T, e engine.Engine) {
 	rang := make(chan time.Time, 10)
 	p := &peer{alarm: func(engine.Conn) { rang <- time.Now() }}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	p.conn.SetAlarm(time.Now().Add(time.Hour))
 	at := time.Now().Add(30 * time.Millisecond)
 	p.conn.SetAlarm(at) // in place of the one before
@@ -88,7 +88,7 @@ func overlap(t *testing.T, e engine.Engine) {
 		busy(c)
 		c.Call(busy)
 	}}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	for range 200 {
 		if _, err := p.far.Write([]byte("x")); err != nil {
 			t.Fatal(err)
@@ -104,8 +104,8 @@ func overlap(t *testing.T, e engine.Engine) {
 }
 
 func panics(t *testing.T, e engine.Engine) {
-	other := new(peer).adopt(t, e, engine.Options{})
-	p := new(peer).adopt(t, e, engine.Options{})
+	other := new(peer).adopt(t, e, &engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	p.conn.Call(func(engine.Conn) { panic("oh") })
 	var panicked *engine.PanicError
 	if err := p.reason(); !errors.As(err, &panicked) || panicked.Value != "oh" || len(panicked.Stack) == 0 {
@@ -116,7 +116,7 @@ func panics(t *testing.T, e engine.Engine) {
 }
 
 func goexit(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	p.conn.Call(func(engine.Conn) { runtime.Goexit() })
 	var panicked *engine.PanicError
 	if err := p.reason(); !errors.As(err, &panicked) {
@@ -127,7 +127,7 @@ func goexit(t *testing.T, e engine.Engine) {
 func pending(t *testing.T, e engine.Engine) {
 	got := make(chan string, 10)
 	p := &peer{data: func(_ engine.Conn, b []byte) { got <- string(b) }}
-	p.adopt(t, e, engine.Options{}, []byte("first")...)
+	p.adopt(t, e, &engine.Options{}, []byte("first")...)
 	if s := await(t, "Data", got); s != "first" {
 		t.Errorf("got %q", s)
 	}
@@ -141,7 +141,7 @@ func pending(t *testing.T, e engine.Engine) {
 
 func flush(t *testing.T, e engine.Engine) {
 	p := new(peer)
-	g := p.hold(t, e, engine.Options{})
+	g := p.hold(t, e, &engine.Options{})
 	done := make(chan struct{})
 	p.conn.Call(func(c engine.Conn) {
 		defer close(done)
@@ -165,7 +165,7 @@ func flush(t *testing.T, e engine.Engine) {
 func alarmAtOnce(t *testing.T, e engine.Engine) {
 	rang, done := make(chan struct{}), make(chan struct{})
 	p := &peer{alarm: func(engine.Conn) { close(rang) }}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	p.conn.Call(func(c engine.Conn) {
 		c.SetAlarm(time.Now())
 		await(t, "Alarm", rang)
@@ -176,7 +176,7 @@ func alarmAtOnce(t *testing.T, e engine.Engine) {
 
 func callOrder(t *testing.T, e engine.Engine) {
 	const calls = 1000
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	next, done := 0, make(chan struct{})
 	for i := range calls {
 		p.conn.Call(func(engine.Conn) {
@@ -204,7 +204,7 @@ func callBlocks(t *testing.T, e engine.Engine) {
 		}
 		close(got)
 	}}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	p.conn.Call(func(engine.Conn) {
 		close(running)
 		<-leave
@@ -216,7 +216,7 @@ func callBlocks(t *testing.T, e engine.Engine) {
 	}
 	p.send([]byte("not held up"))
 	p.read(len("not held up"))
-	other, called := new(peer).adopt(t, e, engine.Options{}), make(chan struct{})
+	other, called := new(peer).adopt(t, e, &engine.Options{}), make(chan struct{})
 	other.conn.Call(func(engine.Conn) { close(called) })
 	await(t, "the call of another connection", called)
 	close(leave)
@@ -229,7 +229,7 @@ func noCall(t *testing.T, e engine.Engine) {
 		"Abort": func(c engine.Conn) { c.Abort(nil) },
 	} {
 		running, leave := make(chan struct{}), make(chan struct{})
-		p := new(peer).adopt(t, e, engine.Options{})
+		p := new(peer).adopt(t, e, &engine.Options{})
 		never := func(engine.Conn) { t.Errorf("a call after %s", what) }
 		p.conn.Call(func(engine.Conn) {
 			close(running)
@@ -255,7 +255,7 @@ func panicsAnywhere(t *testing.T, e engine.Engine) {
 		"Ahead":  {ahead: func([]byte) []byte { panic("oh") }},
 		"Alarm":  {alarm: oh},
 	} {
-		p.adopt(t, e, engine.Options{})
+		p.adopt(t, e, &engine.Options{})
 		_ = p.conn.Send([]byte("x"))
 		p.conn.Urge()
 		p.conn.SetAlarm(time.Now())
@@ -281,7 +281,7 @@ func much(t *testing.T, e engine.Engine) {
 		at += len(b)
 		got <- at
 	}}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	sent := 0
 	for _, size := range []int{1, 1023, 1024, 1025, 64 << 10, 65 << 10, 2 << 20, 100} {
 		if _, err := p.far.Write(want[sent : sent+size]); err != nil {
@@ -303,7 +303,7 @@ func largeAnswer(t *testing.T, e engine.Engine) {
 		}
 		close(got)
 	}}
-	p.adopt(t, e, engine.Options{Budget: 32 << 20})
+	p.adopt(t, e, &engine.Options{Budget: 32 << 20})
 	for _, b := range []string{"x", "yy"} {
 		if _, err := p.far.Write([]byte(b)); err != nil {
 			t.Fatal(err)
@@ -326,7 +326,7 @@ func manyAnswers(t *testing.T, e engine.Engine) {
 	if err := errors.Join(near.SetWriteBuffer(4<<10), far.SetReadBuffer(4<<10)); err != nil {
 		t.Fatal(err)
 	}
-	p.over(t, e, near, far, engine.Options{Budget: 1 << 20})
+	p.over(t, e, near, far, &engine.Options{Budget: 1 << 20})
 	for range 10 { // the kernel keeps the answers to a few
 		if _, err := p.far.Write([]byte("x")); err != nil {
 			t.Fatal(err)

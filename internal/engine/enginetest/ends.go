@@ -12,7 +12,7 @@ import (
 )
 
 func stall(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{Budget: 32 << 20, Stall: 50 * time.Millisecond})
+	p := new(peer).adopt(t, e, &engine.Options{Budget: 32 << 20, Stall: 50 * time.Millisecond})
 	p.send(make([]byte, 24<<20)) // more than any kernel keeps
 	if err := p.reason(); !errors.Is(err, engine.ErrStalled) {
 		t.Errorf("reason: %v", err)
@@ -26,7 +26,7 @@ func slowReader(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	_ = near.SetWriteBuffer(16 << 10) // many small steps
 	_ = far.SetReadBuffer(16 << 10)
-	p := new(peer).over(t, e, near, far, engine.Options{Budget: 4 << 20, Stall: time.Second})
+	p := new(peer).over(t, e, near, far, &engine.Options{Budget: 4 << 20, Stall: time.Second})
 	const size = 2 << 20
 	p.send(make([]byte, size))
 	began := time.Now()
@@ -46,7 +46,7 @@ func slowReader(t *testing.T, e engine.Engine) {
 func halfClosed(t *testing.T, e engine.Engine) {
 	gone := errors.New("gone")
 	p := &peer{hangup: func(c engine.Conn) { c.End([]byte("bye"), gone) }}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	_ = p.far.CloseWrite() // a TCP connection can
 	if got, err := p.rest(); string(got) != "bye" || err != nil {
 		t.Errorf("got %q, %v", got, err)
@@ -57,7 +57,7 @@ func halfClosed(t *testing.T, e engine.Engine) {
 }
 
 func reset(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	_ = p.far.SetLinger(0) // so that Close resets
 	_ = p.far.Close()
 	if err := p.reason(); !errors.Is(err, engine.ErrGone) {
@@ -67,7 +67,7 @@ func reset(t *testing.T, e engine.Engine) {
 
 func end(t *testing.T, e engine.Engine) {
 	why := errors.New("why")
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	big := bytes.Repeat([]byte("0123456789abcdef"), 32<<10)
 	p.send(big)
 	p.conn.End([]byte("last"), why)
@@ -87,7 +87,7 @@ func end(t *testing.T, e engine.Engine) {
 func linger(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	link := &closer{TCPConn: near, closed: make(chan struct{})}
-	p := new(peer).over(t, e, link, far, engine.Options{})
+	p := new(peer).over(t, e, link, far, &engine.Options{})
 	p.conn.End(nil, nil)
 	if err := p.reason(); err != nil {
 		t.Errorf("reason: %v", err)
@@ -97,7 +97,7 @@ func linger(t *testing.T, e engine.Engine) {
 
 func abort(t *testing.T, e engine.Engine) {
 	why := errors.New("why")
-	p := new(peer).adopt(t, e, engine.Options{Budget: 32 << 20})
+	p := new(peer).adopt(t, e, &engine.Options{Budget: 32 << 20})
 	p.send(make([]byte, 24<<20)) // more than any kernel keeps
 	p.conn.Abort(why)
 	if err := p.reason(); err != why { //nolint:errorlint // the very one
@@ -109,11 +109,11 @@ func failedWrite(t *testing.T, e engine.Engine) {
 	for range 20 {
 		_, unused := connect(t)
 		k := &keeper{kept: make(chan []byte, 1)}
-		p := new(peer).over(t, e, k, unused, engine.Options{})
+		p := new(peer).over(t, e, k, unused, &engine.Options{})
 		p.send([]byte("mine"))
 		kept := await(t, "a write", k.kept)
 		_ = p.reason()
-		other := new(peer).adopt(t, e, engine.Options{})
+		other := new(peer).adopt(t, e, &engine.Options{})
 		other.send([]byte("secret"))
 		_ = other.read(len("secret"))
 		if string(kept) != "mine" {
@@ -127,7 +127,7 @@ func races(t *testing.T, e engine.Engine) {
 		p := &peer{hangup: func(c engine.Conn) { c.End(nil, nil) }}
 		p.alarm = func(c engine.Conn) { c.SetAlarm(time.Now()) }
 		p.ahead = func(dst []byte) []byte { return append(dst, '!') }
-		p.adopt(t, e, engine.Options{})
+		p.adopt(t, e, &engine.Options{})
 		acts := []func(){
 			func() { _ = p.conn.Send([]byte("x")) }, // it may come too late
 			func() { p.conn.End([]byte("y"), nil) },
@@ -153,7 +153,7 @@ func leaves(t *testing.T, e engine.Engine) {
 	before := runtime.NumGoroutine()
 	for range 100 {
 		p := &peer{hangup: func(c engine.Conn) { c.End(nil, nil) }}
-		p.adopt(t, e, engine.Options{})
+		p.adopt(t, e, &engine.Options{})
 		p.conn.Call(func(engine.Conn) { p.send([]byte("x")) })
 		p.conn.SetAlarm(time.Now().Add(time.Hour))
 		p.read(1)
@@ -177,7 +177,7 @@ func lingerMuch(t *testing.T, e engine.Engine) {
 			c.End([]byte("bye"), nil)
 		}
 	}}
-	p.over(t, e, link, far, engine.Options{})
+	p.over(t, e, link, far, &engine.Options{})
 	if _, err := far.Write(make([]byte, size)); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func endGivenUp(t *testing.T, e engine.Engine) {
 		_ = near.SetWriteBuffer(16 << 10) // so that little is on its way
 		_ = far.SetReadBuffer(16 << 10)
 		p := &peer{alarm: func(c engine.Conn) { c.Abort(why) }}
-		p.over(t, e, near, far, engine.Options{Budget: 32 << 20, Stall: time.Second})
+		p.over(t, e, near, far, &engine.Options{Budget: 32 << 20, Stall: time.Second})
 		p.send(make([]byte, 24<<20))
 		p.conn.End([]byte("last"), given)
 		p.conn.SetAlarm(time.Now().Add(50 * time.Millisecond))
@@ -228,14 +228,14 @@ func endGivenUp(t *testing.T, e engine.Engine) {
 
 func alarmTooLate(t *testing.T, e engine.Engine) {
 	p := &peer{alarm: func(engine.Conn) { t.Error("an alarm after Closed") }}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	p.conn.SetAlarm(time.Now().Add(time.Hour))
 	p.conn.Abort(nil)
 	_ = p.reason() // none
 	p.conn.SetAlarm(time.Now())
 	rang := make(chan struct{})
 	other := &peer{alarm: func(engine.Conn) { close(rang) }}
-	other.adopt(t, e, engine.Options{})
+	other.adopt(t, e, &engine.Options{})
 	other.conn.SetAlarm(time.Now().Add(20 * time.Millisecond))
 	await(t, "Alarm", rang)
 }
@@ -268,7 +268,7 @@ func ending(t *testing.T, e engine.Engine) {
 			told <- reason
 			<-time.After(10 * time.Millisecond) // Closed waits for it
 		}}
-		p.adopt(t, e, engine.Options{})
+		p.adopt(t, e, &engine.Options{})
 		p.conn.Call(func(engine.Conn) {
 			close(waits)
 			if err := await(t, "Ending", told); err != why && !errors.Is(err, engine.ErrGone) { //nolint:errorlint // the very one

@@ -158,16 +158,16 @@ func (p *peer) Closed(_ engine.Conn, reason error) {
 }
 
 // adopt connects p over loopback TCP; its callbacks are set before.
-func (p *peer) adopt(t *testing.T, e engine.Engine, o engine.Options, pending ...byte) *peer {
+func (p *peer) adopt(t *testing.T, e engine.Engine, o *engine.Options, pending ...byte) *peer {
 	t.Helper()
 	near, far := connect(t)
 	return p.over(t, e, near, far, o, pending...)
 }
 
-func (p *peer) over(t *testing.T, e engine.Engine, near engine.Link, far *net.TCPConn, o engine.Options, pending ...byte) *peer {
+func (p *peer) over(t *testing.T, e engine.Engine, near engine.Link, far *net.TCPConn, o *engine.Options, pending ...byte) *peer {
 	t.Helper()
 	if o.Budget == 0 {
-		o.Budget = 1 << 20
+		o = &engine.Options{Budget: 1 << 20, Most: o.Most, Stall: o.Stall, Unit: o.Unit}
 	}
 	p.t, p.far, p.closed = t, far, make(chan error, 1)
 	p.conn = e.Adopt(near, pending, p, o)

@@ -23,7 +23,7 @@ type gate struct {
 }
 
 // hold is adopt with a gate.
-func (p *peer) hold(t *testing.T, e engine.Engine, o engine.Options) *gate {
+func (p *peer) hold(t *testing.T, e engine.Engine, o *engine.Options) *gate {
 	t.Helper()
 	near, far := connect(t)
 	g := &gate{TCPConn: near, t: t, begun: make(chan int), pass: make(chan struct{}), free: make(chan struct{})}

@@ -16,7 +16,7 @@ import (
 )
 
 func inOrder(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	var want bytes.Buffer
 	for i := range 1000 {
 		line := fmt.Appendln(nil, i)
@@ -31,7 +31,7 @@ func inOrder(t *testing.T, e engine.Engine) {
 func given(t *testing.T, e engine.Engine) {
 	const budget = 100
 	g := new(peer)
-	link := g.hold(t, e, engine.Options{Budget: budget})
+	link := g.hold(t, e, &engine.Options{Budget: budget})
 	give := func(size int) error {
 		b := buffer.Get(size)
 		b.B = append(b.B, bytes.Repeat([]byte{'g'}, size)...)
@@ -73,7 +73,7 @@ func given(t *testing.T, e engine.Engine) {
 
 func heldBack(t *testing.T, e engine.Engine) {
 	p := new(peer)
-	link := p.hold(t, e, engine.Options{})
+	link := p.hold(t, e, &engine.Options{})
 	give := func(s string) {
 		t.Helper()
 		b := buffer.Get(len(s))
@@ -101,7 +101,7 @@ func heldBack(t *testing.T, e engine.Engine) {
 }
 
 func whole(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{})
+	p := new(peer).adopt(t, e, &engine.Options{})
 	const senders, times, size = 8, 200, 100
 	var wg sync.WaitGroup
 	for i := range senders {
@@ -137,7 +137,7 @@ func budget(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	_ = near.SetWriteBuffer(16 << 10) // so that the test needs not send megabytes
 	_ = far.SetReadBuffer(16 << 10)
-	p.over(t, e, near, far, engine.Options{Budget: 4 * size})
+	p.over(t, e, near, far, &engine.Options{Budget: 4 * size})
 	block := bytes.Repeat([]byte("b"), size)
 	sent, refused := 0, 0
 	for refused < 3 { // the kernel takes some between two of them
@@ -166,7 +166,7 @@ func budget(t *testing.T, e engine.Engine) {
 }
 
 func tooLarge(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{Budget: 100})
+	p := new(peer).adopt(t, e, &engine.Options{Budget: 100})
 	if err := p.conn.Send(make([]byte, 101)); !errors.Is(err, engine.ErrTooLarge) {
 		t.Errorf("Send: %v", err)
 	}
@@ -195,7 +195,7 @@ func (p *peer) room(want int, fits, not []int) {
 func above(t *testing.T, e engine.Engine) {
 	p := new(peer)
 	steps := p.steps()
-	g := p.hold(t, e, engine.Options{Budget: 100, Most: 1000})
+	g := p.hold(t, e, &engine.Options{Budget: 100, Most: 1000})
 	want := slices.Concat(bytes.Repeat([]byte("a"), 10), bytes.Repeat([]byte("b"), 1000), bytes.Repeat([]byte("c"), 90))
 	p.room(100, []int{0, 100, 101, 1000}, []int{1001})
 	p.send(want[:10])
@@ -238,7 +238,7 @@ func partly(t *testing.T, e engine.Engine) {
 	const budget, size = 100 << 10, 300 << 10
 	p := new(peer)
 	steps := p.steps()
-	g := p.hold(t, e, engine.Options{Budget: budget, Most: size})
+	g := p.hold(t, e, &engine.Options{Budget: budget, Most: size})
 	p.drain()
 	p.send(make([]byte, size))
 	for left := size; left > 0; {
@@ -258,7 +258,7 @@ func progress(t *testing.T, e engine.Engine) {
 	const budget = 256 << 10
 	p := new(peer)
 	steps := p.steps()
-	g := p.hold(t, e, engine.Options{Budget: budget})
+	g := p.hold(t, e, &engine.Options{Budget: budget})
 	p.drain()
 	p.send(make([]byte, budget))
 	if n := g.await(); n > 64<<10 {
@@ -286,7 +286,7 @@ func told(t *testing.T, e engine.Engine) {
 		},
 		ahead: func(dst []byte) []byte { return append(dst, "urgent"...) },
 	}
-	p.adopt(t, e, engine.Options{})
+	p.adopt(t, e, &engine.Options{})
 	sent := 0
 	for i := range 100 {
 		p.send(make([]byte, i*10))
@@ -302,7 +302,7 @@ func told(t *testing.T, e engine.Engine) {
 }
 
 func noRoom(t *testing.T, e engine.Engine) {
-	p := new(peer).adopt(t, e, engine.Options{Most: 2 << 20})
+	p := new(peer).adopt(t, e, &engine.Options{Most: 2 << 20})
 	p.conn.End(nil, nil)
 	p.room(0, nil, []int{0, 1, 2 << 20})
 	_ = p.reason() // none

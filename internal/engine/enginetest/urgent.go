@@ -61,12 +61,12 @@ func urgent() *peer {
 	return &peer{ahead: func(dst []byte) []byte { return append(dst, unit('!', 10)...) }}
 }
 
-var units = engine.Options{Unit: unitLen}
+var units = &engine.Options{Unit: unitLen}
 
 func urgentAlone(t *testing.T, e engine.Engine) {
 	p := urgent()
 	p.wrote = func(_ engine.Conn, n, _ int) { t.Errorf("%d written that nobody sent", n) }
-	p.adopt(t, e, engine.Options{Budget: 1, Unit: unitLen})
+	p.adopt(t, e, &engine.Options{Budget: 1, Unit: unitLen})
 	p.conn.Urge()
 	p.kinds("!")
 	p.conn.Call(func(c engine.Conn) { c.Urge() })
@@ -144,7 +144,7 @@ func urgentBetween(t *testing.T, e engine.Engine) {
 
 func urgentPlain(t *testing.T, e engine.Engine) {
 	p := urgent()
-	g := p.hold(t, e, engine.Options{})
+	g := p.hold(t, e, &engine.Options{})
 	p.send(unit('a', 10))
 	g.await()
 	p.send(unit('b', 200<<10))
@@ -208,7 +208,7 @@ func urgentCut(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	_ = near.SetWriteBuffer(16 << 10)
 	_ = far.SetReadBuffer(16 << 10)
-	p.over(t, e, near, far, engine.Options{Budget: 8 << 20, Unit: unitLen})
+	p.over(t, e, near, far, &engine.Options{Budget: 8 << 20, Unit: unitLen})
 	for _, b := range []string{"send", "urge"} {
 		if _, err := far.Write([]byte(b)); err != nil {
 			t.Fatal(err)
@@ -234,7 +234,7 @@ func urgentRandom(t *testing.T, e engine.Engine) {
 		said++
 		return append(dst, unit('!', 5+rand.IntN(2000))...)
 	}}
-	p.adopt(t, e, engine.Options{Budget: 64 << 20, Unit: unitLen})
+	p.adopt(t, e, &engine.Options{Budget: 64 << 20, Unit: unitLen})
 	var wg sync.WaitGroup
 	for range senders {
 		wg.Go(func() {
