@@ -1,0 +1,339 @@
+//go:build amd64 || arm64
+
+package engine
+
+import (
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/leat-dev/leat/internal/buffer"
+)
+
+// A job is what a callback is about.
+type job int8
+
+const (
+	jobData job = iota
+	jobCalls
+	jobClosed
+)
+
+// readable reads once, and hands on what has come.
+func (r *runner) readable(c *conn, events uint32) bool {
+	c.mu.Lock()
+	switch {
+	case c.shut:
+		c.mu.Unlock()
+		return true
+	case c.busy:
+		c.overhear(events)
+		return true
+	case c.cold != nil && c.cold.first != nil && !c.closed && !c.ending:
+		return r.first(c)
+	}
+	over := c.closed || c.ending
+	c.busy = true
+	c.pass = !over
+	c.mu.Unlock()
+	b := r.buf.B[:muchSize]
+	n, e := receive(c.fd, b)
+	switch {
+	case e == unix.EAGAIN:
+		c.mu.Lock()
+	case e != 0:
+		if !over {
+			c.Abort(gone(&errnoError{"read", e}))
+		}
+		c.mu.Lock()
+		c.eof, c.lingering = true, false
+	case n == 0:
+		c.mu.Lock()
+		once := !c.eof
+		c.eof, c.lingering = true, false
+		if !over && !once { // and now the other half, too
+			c.mu.Unlock()
+			c.Abort(gone(&errnoError{"read", unix.ECONNRESET}))
+			c.mu.Lock()
+		} else if !over {
+			c.mu.Unlock()
+			c.signal(Handler.Hangup)
+			c.mu.Lock()
+		}
+	case over:
+		c.mu.Lock()
+		c.drop(n)
+	default:
+		r.l.counts.reads.Add(1)
+		r.l.counts.readBytes.Add(int64(n))
+		return r.do(c, jobData, b[:n])
+	}
+	c.release()
+	return true
+}
+
+// first hands on what had been read before. It is called with mu held and
+// releases it.
+func (r *runner) first(c *conn) bool {
+	b := c.cold.first
+	c.cold.first = nil
+	c.busy, c.pass = true, true
+	c.mu.Unlock()
+	return r.do(c, jobData, b)
+}
+
+// overhear sees to what the system says of a connection whose callback runs: it
+// is not read meanwhile, but its end is seen. It is called with mu held and
+// releases it.
+func (c *conn) overhear(events uint32) {
+	failed := events&(unix.EPOLLERR|unix.EPOLLHUP) != 0
+	ends := !failed && !c.eof && events&unix.EPOLLRDHUP != 0 && hungUp(c.fd)
+	switch {
+	case failed && c.closed:
+		c.lingering = false
+		c.post()
+	case ends:
+		c.eof = true
+	case c.deaf: // there is more to be read before the end
+		c.mute = true
+	default:
+		c.deaf = true
+	}
+	c.listen()
+	c.mu.Unlock()
+	if ends {
+		c.signal(Handler.Hangup)
+	}
+	if failed {
+		c.Abort(gone(&errnoError{"read", unix.ECONNRESET}))
+	}
+}
+
+// drop counts what comes behind the end, up to a bound. It is called with mu
+// held.
+func (c *conn) drop(n int) {
+	cold := c.rare()
+	if cold.dropped += n; cold.dropped > lingerBytes {
+		c.eof, c.lingering = true, false
+	}
+}
+
+// do runs a callback of c, which is busy: here, or on a goroutine of its own
+// where such callbacks take their time.
+func (r *runner) do(c *conn, j job, b []byte) (mine bool) {
+	l := r.l
+	l.counts.callbacks.Add(1)
+	if c.o.pace.slow.Load() {
+		l.counts.away.Add(1)
+		c.away(j, b)
+		return true
+	}
+	return r.inline(c, j, b)
+}
+
+// inline runs a callback here, and answers whether the loop is still ours
+// afterwards.
+func (r *runner) inline(c *conn, j job, b []byte) (mine bool) {
+	l := r.l
+	turn := l.turn.Load() + 1
+	l.current.Store(c)
+	l.turn.Store(turn)
+	l.e.watch.begin(l.e)
+	if len(b) > longRead {
+		l.now = clock()
+	}
+	began := l.now
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		c.failed(v)
+		if mine = l.turn.CompareAndSwap(turn, turn+1); mine && v == nil { // this goroutine ends
+			go l.run()
+		}
+		c.mu.Lock()
+		c.release()
+	}()
+	c.run(j, b)
+	returned = true
+	mine = l.turn.CompareAndSwap(turn, turn+1)
+	now := clock()
+	if mine {
+		l.now = now
+	}
+	c.o.pace.note(now - began)
+	c.mu.Lock()
+	c.release()
+	return mine
+}
+
+// longRead is from where a read takes its time, so that it is not taken for a
+// callback's.
+const longRead = 16 << 10
+
+// away runs a callback on a goroutine of its own. What it sends does not wait for
+// its end.
+func (c *conn) away(j job, b []byte) {
+	c.mu.Lock()
+	c.pass = false
+	c.mu.Unlock()
+	var copied *buffer.Buffer
+	if len(b) > 0 {
+		copied = buffer.Get(len(b))
+		copied.B = append(copied.B, b...)
+	}
+	go func() {
+		returned := false
+		defer func() {
+			if !returned {
+				c.failed(recover())
+			}
+			c.mu.Lock()
+			c.release()
+		}()
+		began := clock()
+		if copied == nil {
+			c.run(j, nil)
+		} else {
+			c.run(j, copied.B)
+			copied.Free()
+		}
+		c.o.pace.note(clock() - began)
+		returned = true
+	}()
+}
+
+// run makes the calls of a job.
+func (c *conn) run(j job, b []byte) {
+	switch j {
+	case jobData:
+		c.h.Data(c, b)
+	case jobClosed:
+		c.mu.Lock()
+		reason := c.rare().reason
+		c.mu.Unlock()
+		c.h.Closed(c, reason)
+	case jobCalls:
+		c.mu.Lock()
+		n := len(c.rare().calls)
+		c.mu.Unlock()
+		for ; n > 0; n-- { // more that come meanwhile wait their turn
+			if fn := c.nextCall(); fn != nil {
+				fn(c)
+			}
+		}
+	}
+}
+
+// nextCall takes one call of those that wait, unless the end has begun.
+func (c *conn) nextCall() func(Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cold == nil || len(c.cold.calls) == 0 {
+		return nil
+	}
+	fn := c.cold.calls[0]
+	c.cold.calls[0] = nil
+	if c.cold.calls = c.cold.calls[1:]; len(c.cold.calls) == 0 {
+		c.cold.calls = nil
+	}
+	return fn
+}
+
+// release ends what made c busy: what was sent is written, and what came
+// meanwhile has its turn. It is called with mu held and releases it.
+func (c *conn) release() {
+	c.pass = false
+	c.write()
+	c.busy, c.deaf, c.mute = false, false, false
+	c.listen()
+	if c.closed || c.cold != nil && (len(c.cold.calls) > 0 || c.cold.first != nil) {
+		c.post()
+	}
+	c.mu.Unlock()
+}
+
+// attend does what there is to be done about c, by the loop.
+func (r *runner) attend(c *conn) bool {
+	c.mu.Lock()
+	c.posted = false
+	c.write()
+	switch {
+	case c.closed:
+		return r.close(c)
+	case c.busy || c.cold == nil || c.ending:
+	case c.cold.first != nil:
+		return r.first(c)
+	case len(c.cold.calls) > 0:
+		c.busy, c.pass = true, true
+		c.mu.Unlock()
+		return r.do(c, jobCalls, nil)
+	}
+	c.mu.Unlock()
+	return true
+}
+
+// Call has fn called; see Conn.
+func (c *conn) Call(fn func(Conn)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.ending {
+		return
+	}
+	cold := c.rare()
+	cold.calls = append(cold.calls, fn)
+	if !c.busy {
+		c.post()
+	}
+}
+
+// signal runs a callback that comes at once, unless Closed is due.
+func (c *conn) signal(call func(Handler, Conn)) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.signals++
+	c.mu.Unlock()
+	c.guard(func() { call(c.h, c) })
+	c.signaled()
+}
+
+// signaled is the end of a signal.
+func (c *conn) signaled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.signals--; c.closed {
+		c.post()
+	}
+}
+
+// guard turns a panic of fn into the end of the connection.
+func (c *conn) guard(fn func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.failed(recover())
+		}
+	}()
+	fn()
+	returned = true
+}
+
+// failed is the end of a connection whose callback has panicked with v, or, where
+// that is nil, has ended its goroutine: who does so may have ended it in order.
+func (c *conn) failed(v any) {
+	if v == nil {
+		c.mu.Lock()
+		over := c.closed || c.ending
+		c.mu.Unlock()
+		if over {
+			return
+		}
+		v = "runtime.Goexit"
+	}
+	c.Abort(&PanicError{Value: v, Stack: debug.Stack()})
+}

@@ -1,0 +1,164 @@
+//go:build amd64 || arm64
+
+package engine
+
+import (
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/leat-dev/leat/internal/buffer"
+)
+
+// A conn is a connection of a loop. Idle, it is all that is held for it.
+type conn struct {
+	timer // first, see connOf
+	loop  *loop
+	h     Handler
+	o     *Options
+	owner Owner // nil: nobody counts it
+	cold  *cold
+
+	// By the loop's clock, with its alarms; 0: none.
+	alarm time.Duration // the handler's
+	own   time.Duration // of a peer that takes nothing, or does not close
+
+	mu      sync.Mutex
+	queue   *buffer.Buffer // nil: nothing waits behind out
+	out     *buffer.Buffer // what is being written
+	at      int32          // bytes of out that are written
+	waiting int32          // bytes of Sends that are not written
+	big     int32          // of them, those of a Send above the budget
+	before  int32          // of them, those ahead of it
+	fd      int32
+	slot    int32
+	mask    uint32 // what epoll has been told
+	signals int8   // Alarm, Hangup and Ending that run, or are about to
+
+	busy    bool // a callback runs, or what it sent is being written
+	pass    bool // it will be written behind the callback
+	writing bool
+	blocked bool // the system takes nothing; epoll will say when it does
+	urged   bool // Ahead is owed
+	posted  bool // in the loop's inbox
+
+	deaf      bool // nothing is read for now, since a callback runs
+	mute      bool // nor is the end of it waited for
+	eof       bool // the peer has ended its half
+	ending    bool
+	closed    bool // nothing is sent any more
+	lingering bool // the peer has yet to close
+	shut      bool // the descriptor is closed
+	told      bool // Closed has been called, or is about to be
+	forgotten bool // the loop has
+}
+
+// cold is what few connections have, and not for long.
+type cold struct {
+	first   []byte       // what had been read before
+	calls   []func(Conn) // of Call
+	reason  error        // of the end
+	dropped int          // bytes that came behind the end
+	leadAt  int          // what Ahead gave lies there in out
+	lead    int          // and is so long
+}
+
+// rare is c's cold part. It is called with mu held.
+func (c *conn) rare() *cold {
+	if c.cold == nil {
+		c.cold = new(cold)
+	}
+	return c.cold
+}
+
+// connOf is the connection of a timer.
+func connOf(t *timer) *conn { return (*conn)(unsafe.Pointer(t)) }
+
+// post has the loop see to c. It is called with mu held.
+func (c *conn) post() {
+	if !c.posted && !c.forgotten {
+		c.posted = true
+		c.loop.post(c)
+	}
+}
+
+// listen tells epoll what is waited for, if that has changed. It is called with
+// mu held.
+func (c *conn) listen() {
+	var mask uint32
+	switch {
+	case c.eof, c.mute:
+	case c.deaf:
+		mask = unix.EPOLLRDHUP
+	default:
+		mask = unix.EPOLLIN
+	}
+	if c.blocked {
+		mask |= unix.EPOLLOUT
+	}
+	if mask == c.mask || c.shut {
+		return
+	}
+	c.mask = mask
+	_ = c.loop.control(unix.EPOLL_CTL_MOD, c) // a connection that is alive is known there
+}
+
+// SetAlarm sets the one alarm; see Conn.
+func (c *conn) SetAlarm(t time.Time) {
+	at := time.Duration(0)
+	if !t.IsZero() {
+		at = max(1, t.Sub(epoch))
+	}
+	c.set(&c.alarm, at)
+}
+
+// never is the deadline of a connection that has none any more.
+const never time.Duration = -1
+
+// set sets a deadline of c.
+func (c *conn) set(which *time.Duration, at time.Duration) {
+	l := c.loop
+	l.alarms.Lock()
+	if *which == at || *which == never {
+		l.alarms.Unlock()
+		return
+	}
+	*which = at
+	l.wheel.remove(&c.timer)
+	early := c.wind()
+	l.alarms.Unlock()
+	if early {
+		l.wake()
+	}
+}
+
+// wind puts c's timer where the first of its deadlines is, and answers whether
+// the loop must look sooner for it. It is called with the loop's alarms.
+func (c *conn) wind() bool {
+	first := c.alarm
+	if c.own > 0 && (first <= 0 || c.own < first) {
+		first = c.own
+	}
+	if first <= 0 {
+		return false
+	}
+	w := &c.loop.wheel
+	before, any := w.next()
+	w.insert(&c.timer, tickOf(first))
+	after, _ := w.next()
+	return !any || after < before || w.due != nil
+}
+
+// due answers which deadlines have come, and takes them off.
+func (c *conn) due(now time.Duration) (alarm, own bool) {
+	if alarm = c.alarm > 0 && c.alarm <= now; alarm {
+		c.alarm = 0
+	}
+	if own = c.own > 0 && c.own <= now; own {
+		c.own = 0
+	}
+	c.wind()
+	return alarm, own
+}

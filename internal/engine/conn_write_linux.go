@@ -1,0 +1,273 @@
+//go:build amd64 || arm64
+
+package engine
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/leat-dev/leat/internal/buffer"
+)
+
+// writeMost is the most that is written for one connection before others have
+// their turn.
+const writeMost = 256 << 10
+
+// Send queues b; see Conn.
+func (c *conn) Send(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admit(len(b)); err != nil || len(b) == 0 {
+		return err
+	}
+	c.enqueue(b)
+	c.wake()
+	return nil
+}
+
+// Give queues b; see Conn.
+func (c *conn) Give(b *buffer.Buffer, heldBack bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admit(len(b.B)); err != nil {
+		return err
+	}
+	if c.queue == nil && len(b.B) > 0 {
+		c.queue = b
+	} else {
+		c.enqueue(b.B)
+		b.Free()
+	}
+	if c.queue != nil && !heldBack {
+		c.wake()
+	}
+	return nil
+}
+
+// admit counts n bytes among those that wait, or says why they may not. It is
+// called with mu held, as all that follows but Room, Fits, Urge and Flush.
+func (c *conn) admit(n int) error {
+	switch {
+	case c.closed || c.ending:
+		return ErrClosed
+	case n > max(c.o.Budget, c.o.Most):
+		return ErrTooLarge
+	case !c.fits(n):
+		return ErrFull
+	}
+	if n > c.o.Budget {
+		c.big, c.before = int32(n), c.waiting
+	}
+	c.waiting += int32(n)
+	return nil
+}
+
+// Room answers what the budget has left; see Conn.
+func (c *conn) Room() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.ending {
+		return 0
+	}
+	return c.room()
+}
+
+// Fits says whether n bytes would be taken; see Conn.
+func (c *conn) Fits(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && !c.ending && c.fits(n)
+}
+
+func (c *conn) room() int { return c.o.Budget - int(c.waiting-c.big) }
+
+func (c *conn) fits(n int) bool {
+	if n > c.o.Budget {
+		return n <= c.o.Most && c.big == 0
+	}
+	return n <= c.room()
+}
+
+func (c *conn) enqueue(b []byte) {
+	c.queue = c.queue.Grow(len(b))
+	c.queue.B = append(c.queue.B, b...)
+}
+
+// wake sees to it that somebody writes: who runs the callback, who writes
+// already, or the loop.
+func (c *conn) wake() {
+	if !c.pass && !c.writing && !c.blocked {
+		c.post()
+	}
+}
+
+// take notes that the system has taken n bytes of Sends.
+func (c *conn) take(n int32) {
+	c.waiting -= n
+	ahead := min(n, c.before)
+	c.before -= ahead
+	c.big -= min(n-ahead, c.big)
+}
+
+// Urge has Ahead called; see Conn.
+func (c *conn) Urge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.urged = true
+		c.wake()
+	}
+}
+
+// Flush writes what a callback has sent; see Conn.
+func (c *conn) Flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.write(); c.closed {
+		c.post()
+	}
+}
+
+// write writes what waits as far as the system takes it at once, unless somebody
+// does. It lets go of mu while it writes, and while it tells the handler.
+func (c *conn) write() {
+	if c.writing || c.closed || c.blocked {
+		return
+	}
+	c.writing = true
+	for left := writeMost; c.next() && !c.closed; {
+		if left <= 0 {
+			c.post() // behind the others
+			break
+		}
+		n, ok := c.put(left)
+		if left -= n; !ok {
+			break
+		}
+	}
+	c.writing = false
+	c.listen()
+	if c.ending && !c.closed && c.out == nil && c.queue == nil {
+		c.finish()
+	}
+}
+
+// next sees to it that out is what goes out next; false: there is nothing.
+func (c *conn) next() bool {
+	if c.out == nil {
+		c.out, c.queue, c.at = c.queue, nil, 0
+	}
+	if c.urged && !c.closed && (c.cold == nil || c.cold.lead == 0) {
+		c.insert()
+	}
+	return c.out != nil
+}
+
+// put makes one write of at most so many bytes. It answers false where no other
+// should follow.
+func (c *conn) put(most int) (n int, ok bool) {
+	b := c.out.B[c.at:]
+	b = b[:min(len(b), most)]
+	c.mu.Unlock()
+	n, e := transmit(c.fd, b)
+	c.loop.counts.writes.Add(1)
+	c.mu.Lock()
+	switch {
+	case c.closed:
+		return 0, false
+	case e == unix.EAGAIN:
+		n = 0
+	case e != 0:
+		c.mu.Unlock()
+		c.Abort(gone(&errnoError{"write", e}))
+		c.mu.Lock()
+		return 0, false
+	}
+	sent := c.sent(int32(n))
+	if n < len(b) {
+		c.blocked = true
+	}
+	if c.o.Stall > 0 && (c.blocked || c.own > 0) {
+		c.stall()
+	}
+	if left := c.waiting; sent > 0 {
+		c.mu.Unlock()
+		c.guard(func() { c.h.Wrote(c, int(sent), int(left)) })
+		c.mu.Lock()
+	}
+	return n, !c.blocked
+}
+
+// sent notes that n bytes of out are written, and answers how many of them Send
+// was given.
+func (c *conn) sent(n int32) int32 {
+	from := c.at
+	c.at += n
+	if int(c.at) == len(c.out.B) {
+		c.out.Free()
+		c.out = nil
+	}
+	if cold := c.cold; cold != nil && cold.lead > 0 {
+		to := int(c.at)
+		ahead := max(0, min(to, cold.leadAt+cold.lead)-max(int(from), cold.leadAt))
+		if to >= cold.leadAt+cold.lead {
+			cold.lead = 0
+		}
+		n -= int32(ahead)
+	}
+	n = min(n, c.waiting) // the last bytes of an end were not sent
+	c.take(n)
+	return n
+}
+
+// stall starts the time anew that the peer has to take something, or ends it.
+func (c *conn) stall() {
+	if c.blocked {
+		c.set(&c.own, clock()+c.o.Stall)
+	} else {
+		c.set(&c.own, 0)
+	}
+}
+
+// insert puts what is urgent ahead of the first unit of out that is not begun.
+func (c *conn) insert() {
+	c.urged = false // before the call: one more may come meanwhile
+	c.mu.Unlock()
+	ahead := buffer.Get(0)
+	c.guard(func() { ahead.B = c.h.Ahead(c, ahead.B) })
+	c.mu.Lock()
+	switch {
+	case len(ahead.B) == 0 || c.closed:
+		ahead.Free()
+		return
+	case c.out == nil:
+		c.out, c.at = c.queue, 0
+		c.queue = nil
+	}
+	cold := c.rare()
+	cold.lead = len(ahead.B)
+	if c.out == nil {
+		c.out, c.at, cold.leadAt = ahead, 0, 0
+		return
+	}
+	at, edge := int(c.at), 0
+	for edge < at {
+		edge += c.unit(c.out.B[edge:])
+	}
+	merged := buffer.Get(len(c.out.B) - at + len(ahead.B))
+	merged.B = append(merged.B, c.out.B[at:edge]...)
+	cold.leadAt = len(merged.B)
+	merged.B = append(append(merged.B, ahead.B...), c.out.B[edge:]...)
+	c.out.Free()
+	ahead.Free()
+	c.out, c.at = merged, 0
+}
+
+// unit is the length of the unit that b begins with.
+func (c *conn) unit(b []byte) int {
+	if c.o.Unit != nil {
+		if n := c.o.Unit(b); n > 0 && n < len(b) {
+			return n
+		}
+	}
+	return len(b)
+}
