@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,16 +73,37 @@ func New(c *Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: *c, engine: engine.Goroutines{}, log: c.Logger, named: map[string]http.Handler{}}
+	s := &Server{config: *c, log: c.Logger, named: map[string]http.Handler{}}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.engine = newEngine(s.log)
 	s.members.prev, s.members.next = &s.members, &s.members
 	s.gate.Most = max(0, s.config.Limits.Connections)
 	if err := s.compile(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newEngine answers the engine of this system, or the one without events where
+// LEAT_ENGINE asks for it: to compare them, and to see whose a fault is.
+func newEngine(log *slog.Logger) engine.Engine {
+	if os.Getenv("LEAT_ENGINE") == "goroutine" {
+		return engine.Goroutines{}
+	}
+	return engine.New(func(l engine.Link) {
+		log.Info(metrics.LogWrapped, "connection", fmt.Sprintf("%T", l))
+	})
+}
+
+// engineOf is the engine of a socket: one that is read in a loop has a goroutine
+// anyway.
+func (s *Server) engineOf(of *Socket) engine.Engine {
+	if of.client || !of.o.events() {
+		return engine.Goroutines{}
+	}
+	return s.engine
 }
 
 var defaultServer atomic.Pointer[Server]

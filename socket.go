@@ -153,7 +153,7 @@ func newSocket(srv *Server, o settings, client bool, a ws.Agreement) *Socket {
 // adopt gives the connection to the engine, and the socket its life.
 func (s *Socket) adopt(link engine.Link, pending []byte) {
 	s.mu.Lock()
-	s.conn = s.srv.engine.Adopt(link, pending, (*line)(s), &engine.Options{
+	s.conn = s.srv.engineOf(s).Adopt(link, pending, (*line)(s), &engine.Options{
 		Budget: s.o.queue, Most: s.o.mostSent(), Stall: s.o.write, Unit: frameLength,
 	})
 	asked := s.asked

@@ -85,4 +85,5 @@ const (
 	LogStopping   = "stopping"
 	LogAccept     = "accept"
 	LogRefused    = "websocket refused"
+	LogWrapped    = "connections of this kind are kept by goroutines"
 )

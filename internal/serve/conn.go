@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/metrics"
 )
 
@@ -350,6 +351,19 @@ func (c *Conn) Close() error {
 // Bare is the system's connection beneath, for who takes this one over and reads
 // and writes for itself. Deadlines, and the close, stay with this one.
 func (c *Conn) Bare() net.Conn { return c.Conn }
+
+// Detach is the last use of c by who takes the connection beneath for good: it
+// stays in the count until Left is called on what Detach answers.
+func (c *Conn) Detach() engine.Owner {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && c.listener.o.Connections.detach(c) {
+		c.closed = true
+		c.wakeReader()
+		return c.listener
+	}
+	return nil
+}
 
 // SyscallConn gives the descriptor of the connection beneath.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {

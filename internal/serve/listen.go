@@ -28,8 +28,9 @@ type ListenOptions struct {
 type Gate struct {
 	Most int // 0: no limit
 
-	mu   sync.Mutex
-	open map[*Conn]struct{}
+	mu       sync.Mutex
+	open     map[*Conn]struct{}
+	detached int // that somebody else has now
 }
 
 // Listen listens on an address of network "tcp" or "unix", for which it takes
@@ -144,6 +145,12 @@ func refuse(c net.Conn) {
 	}()
 }
 
+// Left is for who has taken a connection out of its Conn.
+func (l *listener) Left() {
+	l.o.Connections.leaveDetached()
+	l.o.Counters.Connections.Add(-1)
+}
+
 func (l *listener) left(c *Conn) {
 	if l.o.Connections.leave(c) {
 		l.o.Counters.Connections.Add(-1)
@@ -153,7 +160,7 @@ func (l *listener) left(c *Conn) {
 func (g *Gate) enter(c *Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.Most > 0 && len(g.open) >= g.Most {
+	if g.Most > 0 && len(g.open)+g.detached >= g.Most {
 		return false
 	}
 	if g.open == nil {
@@ -171,7 +178,27 @@ func (g *Gate) leave(c *Conn) bool {
 	return in
 }
 
-// CloseAll closes every connection, also those that have left net/http.
+// detach keeps c in the count, and nothing else of it. It answers false when c
+// has left.
+func (g *Gate) detach(c *Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, in := g.open[c]
+	if in {
+		delete(g.open, c)
+		g.detached++
+	}
+	return in
+}
+
+func (g *Gate) leaveDetached() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.detached--
+}
+
+// CloseAll closes every connection that has not been detached, also those that
+// have left net/http.
 func (g *Gate) CloseAll() {
 	g.mu.Lock()
 	open := make([]*Conn, 0, len(g.open))
