@@ -2,15 +2,10 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/leat-dev/leat"
@@ -45,21 +40,17 @@ A URL without a scheme begins with ws://, and http and https mean ws and wss.`,
 }
 
 type connectOptions struct {
-	binary    bool
-	header    headerFlag
-	insecure  bool
-	ping      durationFlag
-	protocols listFlag
-	wait      durationFlag
+	requestFlags
+	binary bool
+	ping   durationFlag
+	wait   durationFlag
 }
 
 func newConnect(fs *flag.FlagSet) run {
-	o := &connectOptions{header: headerFlag{}, wait: durationFlag(time.Second)}
+	o := &connectOptions{wait: durationFlag(time.Second)}
+	o.define(fs)
 	fs.BoolVar(&o.binary, "binary", false, "send binary messages")
-	fs.Var(o.header, "header", "a `LINE` for the request, as 'Origin: https://example.com'; may be given again")
-	fs.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
 	fs.Var(&o.ping, "ping", "send a ping every `TIME`, as 10s, and say how long its pong took")
-	fs.Var(&o.protocols, "subprotocol", "a `NAME` to offer; may be given again, best first")
 	fs.Var(&o.wait, "wait", "the `TIME` without a message after which a pipe that has ended closes (1s)")
 	return o.run
 }
@@ -97,97 +88,12 @@ func (o *connectOptions) dialOptions(t *talk) *leat.DialOptions {
 			MaxPacket:  64 << 10,
 		},
 		Header: http.Header(o.header),
+		TLS:    o.tls(),
 	}
 	if o.ping > 0 {
 		// These are the library's pings, behind our own: they are sent where
 		// nothing has come, and end the connection of a server that is silent.
 		d.PingEvery = max(2*time.Duration(o.ping), silence)
 	}
-	if o.insecure {
-		d.TLS = &tls.Config{InsecureSkipVerify: true}
-	}
 	return d
-}
-
-// hint says which flag, or what else, would help.
-func (o *connectOptions) hint(err error) string {
-	var refused *leat.DialError
-	errors.As(err, &refused)
-	asked := func(name string) bool { return http.Header(o.header).Get(name) != "" }
-	switch {
-	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)),
-		errors.As(err, new(x509.CertificateInvalidError)):
-		return "; --insecure accepts any certificate"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "; nothing listens there"
-	case refused == nil:
-		return ""
-	case refused.Status == http.StatusUnauthorized && !asked("Authorization"):
-		return "; --header 'Authorization: ...' sends one"
-	case refused.Status == http.StatusForbidden && !asked("Origin"):
-		return "; --header 'Origin: https://...' sends one"
-	}
-	return ""
-}
-
-// socketURL makes of what people write the URL of a WebSocket.
-func socketURL(s string) string {
-	scheme, rest, found := strings.Cut(s, "://")
-	switch {
-	case !found || strings.ContainsAny(scheme, "/?#"): // the :// is not that of a scheme
-		if strings.HasPrefix(s, ":") {
-			s = "localhost" + s
-		}
-		return "ws://" + strings.TrimPrefix(s, "//")
-	case strings.EqualFold(scheme, "http"):
-		return "ws://" + rest
-	case strings.EqualFold(scheme, "https"):
-		return "wss://" + rest
-	}
-	return s
-}
-
-// withoutPassword is a URL as it may be shown.
-func withoutPassword(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return "" // it could hold one
-	}
-	return visible(u.Redacted())
-}
-
-// A headerFlag collects the fields of a request's header.
-type headerFlag http.Header
-
-func (h headerFlag) String() string { return "" }
-
-func (h headerFlag) Set(line string) error {
-	name, value, ok := strings.Cut(line, ":")
-	switch name = strings.TrimSpace(name); {
-	case !ok || name == "":
-		return errors.New("write it as 'Name: value'")
-	case strings.EqualFold(name, "Sec-WebSocket-Protocol"):
-		return errors.New("write --subprotocol NAME")
-	}
-	http.Header(h).Add(name, strings.TrimSpace(value))
-	return nil
-}
-
-// A durationFlag is a time that is not negative.
-type durationFlag time.Duration
-
-func (d *durationFlag) String() string { return time.Duration(*d).String() }
-
-func (d *durationFlag) Set(text string) error {
-	v, err := time.ParseDuration(text)
-	if err != nil || v < 0 {
-		return errors.New("write a time as 500ms, 10s or 1m30s")
-	}
-	*d = durationFlag(v)
-	return nil
-}
-
-// split cuts values that are lists themselves.
-func (l listFlag) split() []string {
-	return strings.FieldsFunc(strings.Join(l, ","), func(r rune) bool { return r == ',' || r == ' ' })
 }
