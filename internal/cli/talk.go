@@ -243,15 +243,9 @@ func (t *talk) goodbye(s *leat.Socket, ours bool) error {
 	if err := s.Err(); err != nil {
 		return endError(err)
 	}
-	code := s.CloseStatus()
-	text := codeText(code)
-	if reason := s.CloseReason(); reason != "" {
-		text += fmt.Sprintf(", %q", reason)
-	}
-	switch code {
-	case leat.CloseNormal, leat.CloseGoingAway, leat.CloseNoStatus:
-	default:
-		return errors.New("the server closed with " + text)
+	text, err := closeText(s.CloseStatus(), s.CloseReason())
+	if err != nil {
+		return err
 	}
 	if ours {
 		t.console.note("closed with " + text)
@@ -259,6 +253,19 @@ func (t *talk) goodbye(s *leat.Socket, ours bool) error {
 		t.console.note("the server closed with " + text)
 	}
 	return nil
+}
+
+// closeText says how a socket was closed, as an error where the code is one.
+func closeText(code int, reason string) (string, error) {
+	text := codeText(code)
+	if reason != "" {
+		text += fmt.Sprintf(", %q", reason)
+	}
+	switch code {
+	case leat.CloseNormal, leat.CloseGoingAway, leat.CloseNoStatus:
+		return text, nil
+	}
+	return "", errors.New("the server closed with " + text)
 }
 
 // endError says why a socket has ended that was not closed in order.
