@@ -16,7 +16,7 @@ import (
 	"github.com/leat-dev/leat"
 )
 
-// peers are servers for leat connect to talk to, in all their moods.
+// peers are servers for leat connect and leat bench to talk to, in all their moods.
 func peers() (plain, tls *httptest.Server) {
 	mux := http.NewServeMux()
 	socket := func(path string, o leat.SocketOptions) {
@@ -72,6 +72,7 @@ func peers() (plain, tls *httptest.Server) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, "\x1b[2Jno", http.StatusUnauthorized)
 	})
+	benchPeers(mux, socket)
 	mux.HandleFunc("/garbage", rude("\xff\xff\x1b[2J garbage"))
 	mux.HandleFunc("/gone", rude("\x81\x05hello"))
 	mux.HandleFunc("/mute", rude(""))

@@ -5,13 +5,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"flag"
+	"math"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/leat-dev/leat"
 )
 
 // requestFlags are what can be said about the request that opens a connection.
@@ -38,20 +39,16 @@ func (f *requestFlags) tls() *tls.Config {
 
 // hint says which flag, or what else, would help.
 func (f *requestFlags) hint(err error) string {
-	var refused *leat.DialError
-	errors.As(err, &refused)
 	asked := func(name string) bool { return http.Header(f.header).Get(name) != "" }
-	switch {
+	switch code := status(err); {
 	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)),
 		errors.As(err, new(x509.CertificateInvalidError)):
 		return "; --insecure accepts any certificate"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "; nothing listens there"
-	case refused == nil:
-		return ""
-	case refused.Status == http.StatusUnauthorized && !asked("Authorization"):
+	case code == http.StatusUnauthorized && !asked("Authorization"):
 		return "; --header 'Authorization: ...' sends one"
-	case refused.Status == http.StatusForbidden && !asked("Origin"):
+	case code == http.StatusForbidden && !asked("Origin"):
 		return "; --header 'Origin: https://...' sends one"
 	}
 	return ""
@@ -113,6 +110,30 @@ func (d *durationFlag) Set(text string) error {
 	*d = durationFlag(v)
 	return nil
 }
+
+// A sizeFlag is a number of bytes, written as the sizes of web.json5 are.
+type sizeFlag int64
+
+func (s *sizeFlag) String() string { return strconv.FormatInt(int64(*s), 10) }
+
+func (s *sizeFlag) Set(text string) error {
+	wrong := errors.New("write a size as 64, 1KB or 1MB")
+	m := sizeSyntax.FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
+	if m == nil {
+		return wrong
+	}
+	v, err := strconv.ParseFloat(m[1], 64)
+	unit, known := map[string]float64{
+		"": 1, "byte": 1, "bytes": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30,
+	}[m[2]]
+	if v *= unit; err != nil || !known || v != math.Trunc(v) || v >= 1<<53 {
+		return wrong
+	}
+	*s = sizeFlag(v)
+	return nil
+}
+
+var sizeSyntax = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]*)$`)
 
 // split cuts values that are lists themselves.
 func (l listFlag) split() []string {
