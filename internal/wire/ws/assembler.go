@@ -50,7 +50,7 @@ func (a *Assembler) Next(ev *Event) (m Message, ok bool) {
 		m.Last = ev.Last
 		ev.Payload, ev.End, ev.Last = nil, false, false
 	default:
-		a.Buf = append(a.Buf, data...)
+		a.gather(data)
 		ev.Payload = nil
 		return Message{}, false
 	}
@@ -62,9 +62,22 @@ func (a *Assembler) Next(ev *Event) (m Message, ok bool) {
 // last message is done with.
 func (a *Assembler) Idle() bool { return a.given || len(a.Buf) == 0 }
 
+// Free is the room that Buf has behind what is gathered. What is read into the
+// front of it, and comes as the next event's payload, is gathered without a copy.
+func (a *Assembler) Free() []byte { return a.Buf[len(a.Buf):cap(a.Buf)] }
+
+func (a *Assembler) gather(data []byte) {
+	n := len(a.Buf)
+	if free := a.Buf[n:cap(a.Buf)]; len(data) > 0 && len(free) >= len(data) && &free[0] == &data[0] {
+		a.Buf = a.Buf[:n+len(data)]
+		return
+	}
+	a.Buf = append(a.Buf, data...)
+}
+
 func (a *Assembler) give(kind Opcode, data []byte) Message {
 	if len(a.Buf) > 0 {
-		a.Buf = append(a.Buf, data...)
+		a.gather(data)
 		a.given, data = true, a.Buf
 	}
 	return Message{Type: kind, Continuation: a.open, Data: data}

@@ -118,6 +118,15 @@ func (r *Reader) Next(b []byte) (ev Event, rest []byte, err error) {
 	return ev, rest, nil
 }
 
+// Left is how many bytes are still to come of a data frame that is under way and
+// not compressed.
+func (r *Reader) Left() int64 {
+	if !r.is.has(inFrame) || r.is.has(compressed) || r.opcode.Control() {
+		return 0
+	}
+	return r.remain
+}
+
 // Idle says whether nothing is under way: the next byte begins a message, or a
 // control frame between messages.
 func (r *Reader) Idle() bool { return r.kind == 0 && !r.is.has(inFrame) && r.have == 0 }
