@@ -166,6 +166,9 @@ func (s *Stream) unread() int64 {
 
 var errTalks = errors.New("leat: the reader sends too much")
 
+// Into has nothing: what comes is dropped.
+func (r *reader) Into() []byte { return nil }
+
 // Data drops what the peer sends, up to a bound.
 func (r *reader) Data(c engine.Conn, b []byte) {
 	s := (*Stream)(r)

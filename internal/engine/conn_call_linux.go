@@ -36,7 +36,10 @@ func (r *runner) readable(c *conn, events uint32) bool {
 	c.busy = true
 	c.pass = !over
 	c.mu.Unlock()
-	b := r.buf.B[:muchSize]
+	b := c.into(over)
+	if b == nil {
+		b = r.buf.B[:cap(r.buf.B)]
+	}
 	n, e := receive(c.fd, b)
 	switch {
 	case e == unix.EAGAIN:
@@ -71,6 +74,19 @@ func (r *runner) readable(c *conn, events uint32) bool {
 	c.release()
 	return true
 }
+
+// into is memory of the handler's own for what comes next, nil for none.
+func (c *conn) into(over bool) []byte {
+	if over {
+		return nil
+	}
+	b := c.h.Into()
+	return b[:min(len(b), readMost)]
+}
+
+// readMost is the most that is read for one connection before others have their
+// turn.
+const readMost = 256 << 10
 
 // first hands on what had been read before. It is called with mu held and
 // releases it.

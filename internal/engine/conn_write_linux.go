@@ -24,6 +24,85 @@ func (c *conn) Send(b []byte) error {
 	return nil
 }
 
+// SendBehind queues a head and b; see Conn.
+func (c *conn) SendBehind(head Head, b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admit(int(head.N) + len(b)); err != nil {
+		return err
+	}
+	c.queue = c.queue.Grow(int(head.N) + len(b))
+	c.queue.B = append(append(c.queue.B, head.B[:head.N]...), b...)
+	c.wake()
+	return nil
+}
+
+// SendParts writes what the system takes at once, where nothing else waits, and
+// queues the rest; see Conn.
+func (c *conn) SendParts(parts [][]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := size(parts)
+	if err := c.admit(n); err != nil {
+		return err
+	}
+	if n >= directLeast && !c.writing && !c.blocked && !c.urged && c.out == nil && c.queue == nil {
+		c.direct(parts, n)
+		return nil
+	}
+	c.queue = join(c.queue, parts, 0)
+	c.wake()
+	return nil
+}
+
+// directLeast is from where it costs less to write at once than to copy first.
+const directLeast = 16 << 10
+
+// direct writes the parts, of n bytes, as far as the system takes them at once.
+// The rest is out.
+func (c *conn) direct(parts [][]byte, n int) {
+	c.writing = true
+	c.mu.Unlock()
+	sent, e := gather(c.fd, parts)
+	c.loop.counts.writes.Add(1)
+	c.mu.Lock()
+	c.writing = false
+	switch {
+	case c.closed:
+		c.post()
+		return
+	case e != 0 && e != unix.EAGAIN:
+		c.mu.Unlock()
+		c.Abort(gone(&errnoError{"write", e}))
+		c.mu.Lock()
+		return
+	case e != 0:
+		sent = 0
+	}
+	if sent < n {
+		c.out, c.at = join(nil, parts, sent), 0
+		c.blocked = len(parts) <= gatherMost // else it may take more
+	}
+	if c.blocked && c.o.Stall > 0 {
+		c.stall()
+	}
+	c.listen()
+	if c.out != nil || c.queue != nil || c.urged { // the rest, and what others have sent meanwhile
+		c.wake()
+	}
+	if c.take(int32(sent)); sent > 0 {
+		c.tell(int32(sent))
+	}
+}
+
+// tell says that n bytes are written. It lets go of mu meanwhile.
+func (c *conn) tell(n int32) {
+	left := int(c.waiting)
+	c.mu.Unlock()
+	c.guard(func() { c.h.Wrote(c, int(n), left) })
+	c.mu.Lock()
+}
+
 // Give queues b; see Conn.
 func (c *conn) Give(b *buffer.Buffer, heldBack bool) error {
 	c.mu.Lock()
@@ -189,10 +268,8 @@ func (c *conn) put(most int) (n int, ok bool) {
 	if c.o.Stall > 0 && (c.blocked || c.own > 0) {
 		c.stall()
 	}
-	if left := c.waiting; sent > 0 {
-		c.mu.Unlock()
-		c.guard(func() { c.h.Wrote(c, int(sent), int(left)) })
-		c.mu.Lock()
+	if sent > 0 {
+		c.tell(sent)
 	}
 	return n, !c.blocked
 }

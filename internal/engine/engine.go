@@ -89,12 +89,16 @@ type Options struct {
 	pace pace
 }
 
-// A Handler is called back by its connection. Data, what Conn.Call is given,
+// A Handler is called back by its connection. Into, Data, what Conn.Call is given,
 // and Closed never overlap for one connection, and may block: others go on.
 // Hangup, Wrote, Alarm, Ahead and Ending come at once, also while another call
 // is running, and must not block. A panic ends the connection with a
 // *PanicError.
 type Handler interface {
+	// Into answers memory that what comes next is read into, or nil for the
+	// engine's own. Data gets a part of it next, or the end comes. It must not
+	// block. An engine need not ask.
+	Into() []byte
 	// Data gives bytes that the peer sent, valid during the call.
 	Data(c Conn, b []byte)
 	// Hangup says that the peer has ended its half of the connection.
@@ -129,6 +133,11 @@ type Conn interface {
 	// behind it. When nothing waits, as much as the larger of the two is
 	// always taken.
 	Send(b []byte) error
+	// SendBehind is Send of a head and b, as one.
+	SendBehind(head Head, b []byte) error
+	// SendParts is Send of all parts as one. What is large, and may go at once,
+	// goes without being copied first: Wrote may come before SendParts returns.
+	SendParts(parts [][]byte) error
 	// Give is Send of the bytes of b, and of b itself: unless there is an error
 	// it is the engine's, which frees it. Held back, it waits for the caller's
 	// Flush, if nothing else is written before.
@@ -158,6 +167,12 @@ type Conn interface {
 	// Abort closes at once; what waits is lost. After an End it cuts that
 	// short, and its reason holds where End gave none.
 	Abort(reason error)
+}
+
+// A Head is a few bytes that go before others.
+type Head struct {
+	B [15]byte
+	N uint8 // of B
 }
 
 // A PanicError is the reason of a connection whose callback panicked.

@@ -22,6 +22,51 @@ func (c *goConn) Send(b []byte) error {
 	return nil
 }
 
+// SendBehind queues a head and b; see Conn.
+func (c *goConn) SendBehind(head Head, b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admit(int(head.N) + len(b)); err != nil {
+		return err
+	}
+	c.queue = c.queue.Grow(int(head.N) + len(b))
+	c.queue.B = append(append(c.queue.B, head.B[:head.N]...), b...)
+	c.wake()
+	return nil
+}
+
+// SendParts queues all parts; see Conn.
+func (c *goConn) SendParts(parts [][]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := size(parts)
+	if err := c.admit(n); err != nil {
+		return err
+	}
+	c.queue = join(c.queue, parts, 0)
+	c.wake()
+	return nil
+}
+
+// join appends what the parts have behind so many bytes.
+func join(to *buffer.Buffer, parts [][]byte, behind int) *buffer.Buffer {
+	to = to.Grow(size(parts) - behind)
+	for _, b := range parts {
+		skip := min(behind, len(b))
+		behind -= skip
+		to.B = append(to.B, b[skip:]...)
+	}
+	return to
+}
+
+func size(parts [][]byte) int {
+	n := 0
+	for _, b := range parts {
+		n += len(b)
+	}
+	return n
+}
+
 // Give queues b; see Conn.
 func (c *goConn) Give(b *buffer.Buffer, heldBack bool) error {
 	c.mu.Lock()

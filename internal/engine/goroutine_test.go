@@ -66,6 +66,7 @@ func pair(t *testing.T) (near, far net.Conn) {
 // A handler has nothing to do but say what was written.
 type handler struct{ wrote chan int }
 
+func (h *handler) Into() []byte                           { return nil }
 func (h *handler) Data(engine.Conn, []byte)               {}
 func (h *handler) Hangup(engine.Conn)                     {}
 func (h *handler) Alarm(engine.Conn)                      {}

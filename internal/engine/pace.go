@@ -17,8 +17,8 @@ type pace struct {
 // Between the two a pace stays what it is. A goroutine costs about a microsecond
 // more than no goroutine.
 const (
-	quickCall = 20 * time.Microsecond
-	slowCall  = 100 * time.Microsecond
+	quickCall = 50 * time.Microsecond
+	slowCall  = 200 * time.Microsecond
 )
 
 // note takes down how long a callback took. One that was only interrupted does

@@ -31,6 +31,33 @@ func transmit(fd int32, b []byte) (int, syscall.Errno) {
 	}
 }
 
+// gatherMost is how many parts one call takes.
+const gatherMost = 32
+
+// gather transmits the parts as one, or as much as one call takes of them.
+func gather(fd int32, parts [][]byte) (int, syscall.Errno) {
+	var vec [gatherMost]unix.Iovec
+	n := 0
+	for _, b := range parts {
+		if len(b) == 0 {
+			continue
+		}
+		if n == len(vec) {
+			break
+		}
+		vec[n].Base = unsafe.SliceData(b)
+		vec[n].SetLen(len(b))
+		n++
+	}
+	msg := unix.Msghdr{Iov: &vec[0], Iovlen: uint64(n)}
+	for {
+		n, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}
+
 // hungUp says whether the peer has ended its half of a connection that has
 // nothing more to be read.
 func hungUp(fd int32) bool {

@@ -80,6 +80,7 @@ type peer struct {
 	t      *testing.T
 	far    *net.TCPConn
 	conn   engine.Conn
+	into   func() []byte
 	data   func(engine.Conn, []byte)
 	hangup func(engine.Conn)
 	wrote  func(c engine.Conn, n, left int)
@@ -99,6 +100,14 @@ func (p *peer) enter() func() {
 		p.t.Error("a callback after Closed")
 	}
 	return func() { p.inside.Add(-1) }
+}
+
+func (p *peer) Into() []byte {
+	defer p.enter()()
+	if p.into != nil {
+		return p.into()
+	}
+	return nil
 }
 
 func (p *peer) Data(c engine.Conn, b []byte) {
