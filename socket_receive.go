@@ -14,6 +14,23 @@ import (
 // A line is a Socket as its connection sees it.
 type line Socket
 
+// Into is where the rest of a long frame goes without a copy.
+func (l *line) Into() []byte {
+	s := (*Socket)(l)
+	left := s.reader.Left()
+	if s.packet == nil || left < intoLeast || s.packets.MaxPacket > 0 || s.packets.Frames {
+		return nil
+	}
+	free := s.packets.Free()
+	if len(free) < intoLeast && int64(len(free)) < left {
+		return nil
+	}
+	return free[:min(int64(len(free)), left)]
+}
+
+// intoLeast is from where reading apart costs less than a copy.
+const intoLeast = 16 << 10
+
 // Data reads frames and hands on what they hold.
 func (l *line) Data(_ engine.Conn, b []byte) {
 	s := (*Socket)(l)
@@ -153,7 +170,7 @@ func (s *Socket) assemble(ev ws.Event) {
 
 // lend sees to room for what is gathered of a message that comes in cuts. What a
 // frame announces is lent ahead only as far as its peer has come with the
-// message: to four times that.
+// message: to four times that, and to sixteen times once that is much.
 func (s *Socket) lend(ev *ws.Event) {
 	a, have := &s.packets, 0
 	if !a.Idle() {
@@ -169,11 +186,18 @@ func (s *Socket) lend(ev *ws.Event) {
 	if need <= cap(a.Buf) {
 		return
 	}
-	b := buffer.Get(need + int(min(ev.Left, 3*int64(need))))
+	ahead := int64(3)
+	if need >= lendMuch {
+		ahead = 15
+	}
+	b := buffer.Get(need + int(min(ev.Left, ahead*int64(need))))
 	b.B = append(b.B, a.Buf[:have]...)
 	s.packet.Free()
 	s.packet, a.Buf = b, b.B
 }
+
+// lendMuch is what a peer must have sent of a message to be trusted with more.
+const lendMuch = 32 << 10
 
 // deliver hands one message to whoever gets it.
 func (s *Socket) deliver(m ws.Message) {

@@ -269,14 +269,7 @@ func (s *Socket) put(m Message, asItIs, waits bool) error {
 	if kind == ws.OpText && !s.o.anyText && !goesOn(&text, m) {
 		return ErrInvalidUTF8
 	}
-	b, z, err := s.encode(m, asItIs)
-	if err != nil {
-		return err
-	}
-	size := len(b.B)
-	if err = s.conn.Give(b, waits); err != nil {
-		b.Free()
-	}
+	size, z, err := s.hand(m, asItIs, waits)
 	switch {
 	case errors.Is(err, engine.ErrFull):
 		return ErrSlowReader
@@ -292,6 +285,47 @@ func (s *Socket) put(m Message, asItIs, waits bool) error {
 		s.srv.counters.MessagesOut.Add(1)
 	}
 	return nil
+}
+
+// hand gives m's frames to the connection: how many bytes they are, and whether
+// they are compressed.
+func (s *Socket) hand(m Message, asItIs, waits bool) (size int, compressed bool, err error) {
+	if !s.client && !waits && !s.compresses(m) {
+		size, err = s.handPlain(m, asItIs)
+		return size, false, err
+	}
+	b, compressed, err := s.encode(m, asItIs)
+	if err != nil {
+		return 0, compressed, err
+	}
+	size = len(b.B)
+	if err = s.conn.Give(b, waits); err != nil {
+		b.Free()
+	}
+	return size, compressed, err
+}
+
+// handPlain is hand for frames that hold the payload as it is.
+func (s *Socket) handPlain(m Message, asItIs bool) (size int, err error) {
+	h := ws.Header{Opcode: ws.Opcode(m.Type)}
+	if m.Continuation {
+		h = ws.Header{}
+	}
+	n := len(m.Data)
+	if n < worthParts && (asItIs || n <= s.o.maxFrame) {
+		var head engine.Head
+		h.Fin, h.Length = m.Last, int64(n)
+		head.N = uint8(len(ws.AppendHeader(head.B[:0], h)))
+		return int(head.N) + n, s.conn.SendBehind(head, m.Data)
+	}
+	p := takeParts()
+	defer p.free()
+	most := s.o.maxFrame
+	if asItIs {
+		most = n
+	}
+	p.cut(h, m, most)
+	return p.size, s.conn.SendParts(p.all)
 }
 
 // valid says whether m may begin a message, as far as its text goes.

@@ -1,0 +1,50 @@
+package leat
+
+import (
+	"sync"
+
+	"github.com/leat-dev/leat/internal/wire/ws"
+)
+
+// parts are the frames of a large message, whose payload stays where it is.
+type parts struct {
+	heads []byte
+	all   [][]byte // a frame's header, its payload, the next frame's header, …
+	size  int
+}
+
+// worthParts is from where a message is not copied if it can be helped.
+const worthParts = 16 << 10
+
+var spareParts = sync.Pool{New: func() any { return new(parts) }}
+
+func takeParts() *parts { return spareParts.Get().(*parts) }
+
+// free gives p back, which must not hold on to anybody's message.
+func (p *parts) free() {
+	clear(p.all)
+	p.heads, p.all, p.size = p.heads[:0], p.all[:0], 0
+	if cap(p.heads) <= scratchMost {
+		spareParts.Put(p)
+	}
+}
+
+// cut makes frames of m, of no more than most bytes; h is the first one's header.
+func (p *parts) cut(h ws.Header, m Message, most int) {
+	frames := (len(m.Data) + most - 1) / most
+	if room := frames * ws.MaxHeader; cap(p.heads) < room { // so that it does not move
+		p.heads = make([]byte, 0, room)
+	}
+	for rest := m.Data; ; {
+		n := min(len(rest), most)
+		h.Fin, h.Length = m.Last && n == len(rest), int64(n)
+		at := len(p.heads)
+		p.heads = ws.AppendHeader(p.heads, h)
+		p.all = append(p.all, p.heads[at:], rest[:n])
+		p.size += len(p.heads) - at + n
+		if rest = rest[n:]; len(rest) == 0 {
+			return
+		}
+		h = ws.Header{}
+	}
+}
