@@ -49,6 +49,7 @@ const patience = 30 * time.Second
 // echoer is the handler of a loop of echoes.
 type echoer struct {
 	*Echo
+	webSocket
 	loop  *loop
 	body  []byte // a message with a blank head
 	one   int    // bytes of a message with its frames' headers
@@ -71,13 +72,8 @@ func (e *Echo) Run() (Result, error) {
 	if o.Size/o.Fragments < headLen || o.Conns < 1 {
 		return Result{}, fmt.Errorf("%d connections, %d bytes in %d fragments: a fragment has %d bytes or more", o.Conns, o.Size, o.Fragments, headLen)
 	}
-	t, err := parseTarget(o.URL)
+	h, err := newEchoer(&o)
 	if err != nil {
-		return Result{}, err
-	}
-	h := &echoer{Echo: &o}
-	h.compose()
-	if h.loop, err = newLoop(t, h, o.Deflate); err != nil {
 		return Result{}, err
 	}
 	defer h.loop.close()
@@ -87,6 +83,17 @@ func (e *Echo) Run() (Result, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	return h.run()
+}
+
+func newEchoer(e *Echo) (*echoer, error) {
+	t, err := parseTarget(e.URL, "ws")
+	if err != nil {
+		return nil, err
+	}
+	h := &echoer{Echo: e, webSocket: webSocket{deflate: e.Deflate}}
+	h.compose()
+	h.loop, err = newLoop(t, h, h.handshake(&t))
+	return h, err
 }
 
 // compose writes the messages ahead; only their heads change later.
@@ -251,12 +258,16 @@ func (h *echoer) checkDeflate(c *conn, p piece) error {
 }
 
 // read sends as many messages as have come back.
-func (h *echoer) read(c *conn) {
+func (h *echoer) read(c *conn, b []byte) error {
+	err := c.parser.feed(b,
+		func(p piece) error { return h.piece(c, p) },
+		func(b []byte) { h.loop.send(c, appendFrame(nil, 0x80|opPong, b)) })
 	n := h.due
 	h.due, h.now = 0, 0
-	if n > 0 && !h.stopped {
+	if n > 0 && err == nil && !h.stopped {
 		h.send(c, n)
 	}
+	return err
 }
 
 func (h *echoer) run() (Result, error) {

@@ -2,19 +2,21 @@ package load
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"syscall"
 	"time"
 )
 
+// maxHead bounds the head of an answer.
+const maxHead = 64 << 10
+
 // A loop drives its connections with one level-triggered epoll.
 type loop struct {
 	epoll   int
 	target  target
-	deflate bool // ask for permessage-deflate, no context on either side
 	handler handler
+	request []byte // that each connection sends first
 	byFD    []*conn
 	conns   []*conn
 	buf     []byte
@@ -23,13 +25,18 @@ type loop struct {
 	err     error
 }
 
-// A handler is the work that a loop does.
+// A handler is the work that a loop does. An error of it is the loop's.
 type handler interface {
-	// piece is called for each piece of each message.
-	piece(c *conn, p piece) error
-	// read is called when everything that one read brought has been handed on.
-	read(c *conn)
+	// opened judges the head of the answer to a connection's request.
+	opened(c *conn, head []byte) error
+	// read takes what one read has brought behind the head.
+	read(c *conn, b []byte) error
+	// ended says whether the server may close the connection now.
+	ended(c *conn) error
 }
+
+// errEnded is what most handlers say to that.
+var errEnded = errors.New("the server closed the connection")
 
 type conn struct {
 	fd      int
@@ -38,20 +45,20 @@ type conn struct {
 	writing bool   // epoll tells when the socket takes more
 	out     []byte // what it did not take yet
 	head    []byte // of the answer, while it comes
-	parser  parser
 
 	sent, received uint32  // messages
 	when           []int64 // when the messages under way were sent
+	parser         parser  // of a WebSocket
 	gathered       []byte  // of a compressed message
 }
 
-func newLoop(t target, h handler, deflate bool) (*loop, error) {
+func newLoop(t target, h handler, request string) (*loop, error) {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	return &loop{
-		epoll: epoll, target: t, handler: h, deflate: deflate,
+		epoll: epoll, target: t, handler: h, request: []byte(request),
 		buf: make([]byte, 512<<10), events: make([]syscall.EpollEvent, 1024),
 	}, nil
 }
@@ -69,35 +76,24 @@ func (l *loop) fail(c *conn, err error) {
 	if l.err == nil {
 		l.err = fmt.Errorf("connection %d: %w", c.id, err)
 	}
+	l.drop(c)
+}
+
+// drop closes a connection.
+func (l *loop) drop(c *conn) {
 	if l.byFD[c.fd] == c {
 		l.byFD[c.fd] = nil
 		_ = syscall.Close(c.fd)
 	}
 }
 
-// One key keeps connecting cheap; the answer to it is checked (RFC 6455, 1.3).
-var (
-	handshakeKey    = base64.StdEncoding.EncodeToString([]byte("the sample nonce"))
-	handshakeAccept = []byte("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-)
-
-func (l *loop) request() []byte {
-	r := "GET " + l.target.path + " HTTP/1.1\r\nHost: " + l.target.host +
-		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n"
-	if l.deflate {
-		r += "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n"
-	}
-	return []byte(r + "\r\n")
-}
-
 // connect opens n connections, so many at a time that no listen queue overflows.
 func (l *loop) connect(n int) error {
 	const most = 256
-	request := l.request()
 	deadline := time.Now().Add(time.Minute)
 	for len(l.conns) < n || l.opening > 0 {
 		for len(l.conns) < n && l.opening < most {
-			if err := l.dial(request); err != nil {
+			if err := l.dial(); err != nil {
 				return err
 			}
 		}
@@ -111,12 +107,12 @@ func (l *loop) connect(n int) error {
 	return nil
 }
 
-func (l *loop) dial(request []byte) error {
+func (l *loop) dial() error {
 	fd, err := dial(&l.target, len(l.conns))
 	if err != nil {
 		return err
 	}
-	c := &conn{fd: fd, id: uint32(len(l.conns)), out: request, writing: true}
+	c := &conn{fd: fd, id: uint32(len(l.conns)), out: l.request, writing: true}
 	if fd >= len(l.byFD) {
 		l.byFD = append(l.byFD, make([]*conn, fd+1024-len(l.byFD))...)
 	}
@@ -159,7 +155,11 @@ func (l *loop) readable(c *conn) {
 		l.fail(c, fmt.Errorf("read: %w", e))
 		return
 	case n == 0:
-		l.fail(c, errors.New("the server closed the connection"))
+		if err := l.handler.ended(c); err != nil {
+			l.fail(c, err)
+		} else {
+			l.drop(c)
+		}
 		return
 	}
 	b := l.buf[:n]
@@ -173,38 +173,26 @@ func (l *loop) readable(c *conn) {
 	if len(b) == 0 {
 		return
 	}
-	err := c.parser.feed(b,
-		func(p piece) error { return l.handler.piece(c, p) },
-		func(b []byte) { l.send(c, appendFrame(nil, 0x80|opPong, b)) })
-	if err != nil {
+	if err := l.handler.read(c, b); err != nil {
 		l.fail(c, err)
-		return
 	}
-	l.handler.read(c)
 }
 
-// answer reads the server's answer to the handshake, and returns what is behind
-// it.
+// answer reads the head of the server's answer, and returns what is behind it.
 func (l *loop) answer(c *conn, b []byte) (rest []byte, err error) {
 	c.head = append(c.head, b...)
 	end := bytes.Index(c.head, []byte("\r\n\r\n"))
-	if end < 0 {
+	switch {
+	case end < 0 && len(c.head) > maxHead:
+		return nil, fmt.Errorf("the server answers %.80q, and no end of it", c.head)
+	case end < 0:
 		return nil, nil
 	}
 	head := c.head[:end+4]
-	granted := bytes.Contains(bytes.ToLower(head), []byte("server_no_context_takeover"))
-	switch {
-	case !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")):
-		return nil, fmt.Errorf("the server answers %.80q", head)
-	case !bytes.Contains(head, handshakeAccept):
-		return nil, fmt.Errorf("wrong Sec-WebSocket-Accept in %q", head)
-	case granted != l.deflate:
-		return nil, fmt.Errorf("permessage-deflate asked for: %v, granted without context: %v", l.deflate, granted)
-	}
 	rest, c.head = c.head[end+4:], nil
 	c.open = true
 	l.opening--
-	return rest, nil
+	return rest, l.handler.opened(c, head)
 }
 
 // send writes b, and keeps what the socket does not take.

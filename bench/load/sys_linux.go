@@ -41,22 +41,22 @@ var start = time.Now()
 // now is a monotonic clock in nanoseconds.
 func now() int64 { return int64(time.Since(start)) }
 
-// A target is a URL with a port on an IPv4 loopback address.
+// A target is a URL with a port on an IPv4 address of loopback.
 type target struct {
 	addr syscall.SockaddrInet4
 	host string
 	path string
 }
 
-func parseTarget(raw string) (target, error) {
+func parseTarget(raw, scheme string) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return target{}, err
 	}
 	ip := net.ParseIP(u.Hostname()).To4()
 	port, err := strconv.Atoi(u.Port())
-	if err != nil || u.Scheme != "ws" || ip == nil || !ip.IsLoopback() {
-		return target{}, fmt.Errorf("%q: want ws://127.0.0.1:PORT/PATH", raw)
+	if err != nil || u.Scheme != scheme || ip == nil || !ip.IsLoopback() {
+		return target{}, fmt.Errorf("%q: want %s://127.0.0.1:PORT/PATH", raw, scheme)
 	}
 	t := target{host: u.Host, path: u.RequestURI()}
 	t.addr.Port = port
