@@ -113,7 +113,7 @@ func measure(ctx context.Context, o options) (all []sample, failed error) {
 					continue
 				}
 				s := sample{w.name, server, round, result}
-				fmt.Fprintf(o.log, "%d  %-20s %-8s %9.2f µs\n", round+1, s.Work, s.Server, s.Result.CPU)
+				fmt.Fprintf(o.log, "%d  %-27s %-8s %9.2f µs\n", round+1, s.Work, s.Server, s.Result.CPU)
 				if err := json.NewEncoder(raw).Encode(s); err != nil {
 					return all, err
 				}

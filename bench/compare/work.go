@@ -11,6 +11,7 @@ type work struct {
 var works = []work{
 	{"64 B", load.Echo{Conns: 100, Size: 64}},
 	{"64 B, 16 under way", load.Echo{Conns: 100, Size: 64, Depth: 16}},
+	{"64 B, 5,000 a second in all", load.Echo{Conns: 100, Size: 64, Rate: 5000}},
 	{"1 KiB", load.Echo{Conns: 1000, Size: 1 << 10}},
 	{"1 KiB, 16 under way", load.Echo{Conns: 100, Size: 1 << 10, Depth: 16}},
 	{"64 KiB", load.Echo{Conns: 50, Size: 64 << 10}},

@@ -18,11 +18,16 @@ type Echo struct {
 	Size      int // bytes of a message, at least 16
 	Depth     int // messages under way on each connection; 0 is 1
 	Fragments int // of a message; 0 is 1
-	Text      bool
-	Deflate   bool // permessage-deflate without context, JSON text
-	Warm      time.Duration
-	Time      time.Duration // of the measurement, behind Warm
-	PID       int           // of the server's process
+	// Rate is how many messages a second are sent in all, whether echoes come
+	// back or not, one connection after the other. 0: each echo is answered by
+	// the next message. Depth is then the most that a connection may owe, by
+	// default 256; with one more the run fails.
+	Rate    float64
+	Text    bool
+	Deflate bool // permessage-deflate without context, JSON text
+	Warm    time.Duration
+	Time    time.Duration // of the measurement, behind Warm
+	PID     int           // of the server's process
 }
 
 // A Result is what was measured.
@@ -34,7 +39,7 @@ type Result struct {
 	Kernel float64 `json:"kernel"`
 	Own    float64 `json:"own"`
 	Rate   float64 `json:"rate"`   // messages a second
-	P50    float64 `json:"p50"`    // µs from sending to the last byte of the echo
+	P50    float64 `json:"p50"`    // µs from sending, or with a Rate from when it was due, to the last byte of the echo
 	P99    float64 `json:"p99"`    //
 	Memory float64 `json:"memory"` // what the server holds at the end, in bytes
 }
@@ -62,12 +67,17 @@ type echoer struct {
 	stopped bool // nothing more is sent
 	now     int64
 	due     int // messages that one read has brought
+
+	began, sent int64 // since when and how many were sent at the rate
 }
 
 // Run puts the load on the server. Every echo is compared byte by byte and must
 // come in order; the first that does not is the error.
 func (e *Echo) Run() (Result, error) {
 	o := *e
+	if o.Rate > 0 && o.Depth == 0 {
+		o.Depth = 256
+	}
 	o.Depth, o.Fragments = max(o.Depth, 1), max(o.Fragments, 1)
 	if o.Size/o.Fragments < headLen || o.Conns < 1 {
 		return Result{}, fmt.Errorf("%d connections, %d bytes in %d fragments: a fragment has %d bytes or more", o.Conns, o.Size, o.Fragments, headLen)
@@ -170,9 +180,8 @@ func putHead(dst []byte, conn, message uint32) {
 	}
 }
 
-// send sends n messages by one write.
-func (h *echoer) send(c *conn, n int) {
-	when := now()
+// send sends n messages by one write; their latency counts from when.
+func (h *echoer) send(c *conn, n int, when int64) {
 	k := binary.LittleEndian.Uint32(key[:])
 	mask := uint64(k)<<32 | uint64(k)
 	for _, at := range h.heads[:n] {
@@ -264,8 +273,8 @@ func (h *echoer) read(c *conn, b []byte) error {
 		func(b []byte) { h.loop.send(c, appendFrame(nil, 0x80|opPong, b)) })
 	n := h.due
 	h.due, h.now = 0, 0
-	if n > 0 && err == nil && !h.stopped {
-		h.send(c, n)
+	if n > 0 && err == nil && h.Rate == 0 && !h.stopped {
+		h.send(c, n, now())
 	}
 	return err
 }
@@ -273,14 +282,17 @@ func (h *echoer) read(c *conn, b []byte) error {
 func (h *echoer) run() (Result, error) {
 	for _, c := range h.loop.conns {
 		c.when = make([]int64, h.Depth)
-		h.send(c, h.Depth)
+		if h.Rate == 0 {
+			h.send(c, h.Depth, now())
+		}
 	}
+	h.began = now()
 	h.pollFor(h.Warm)
 	h.counted = true
 	begin := markNow(h.PID)
 	h.pollFor(h.Time)
 	for late := now() + int64(patience); h.latency.count == 0 && h.loop.err == nil && now() < late; {
-		h.loop.poll(10)
+		h.poll()
 	}
 	end := markNow(h.PID)
 	h.counted, h.stopped = false, true
@@ -308,7 +320,28 @@ func (h *echoer) run() (Result, error) {
 
 func (h *echoer) pollFor(d time.Duration) {
 	for end := now() + int64(d); h.loop.err == nil && now() < end; {
+		h.poll()
+	}
+}
+
+func (h *echoer) poll() {
+	if h.Rate == 0 {
 		h.loop.poll(10)
+		return
+	}
+	h.sendDue()
+	h.loop.poll(1)
+}
+
+// sendDue sends what the rate wants by now, each message to the next connection.
+func (h *echoer) sendDue() {
+	for due := int64(float64(now()-h.began) * h.Rate / 1e9); h.sent < due; h.sent++ {
+		c := h.loop.conns[h.sent%int64(len(h.loop.conns))]
+		if int(c.sent-c.received) >= h.Depth {
+			h.loop.fail(c, fmt.Errorf("%d echoes are owed: %v messages a second are too many for the server", h.Depth, h.Rate))
+			return
+		}
+		h.send(c, 1, h.began+int64(float64(h.sent)*1e9/h.Rate))
 	}
 }
 

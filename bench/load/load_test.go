@@ -49,6 +49,7 @@ func TestEchoesThatAreRightAreCounted(t *testing.T) {
 		"fragments":              {Conns: 2, Size: 70_000, Fragments: 7, Depth: 2},
 		"more than sockets hold": {Conns: 2, Size: 1 << 20, Depth: 8},
 		"compressed":             {Conns: 2, Size: 1024, Depth: 4, Deflate: true},
+		"at a rate":              {Conns: 7, Size: 64, Rate: 2000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,6 +127,21 @@ func change(at int) echo {
 			m[at] ^= 1
 		}
 		return c.WriteMessage(kind, m)
+	}
+}
+
+func TestTheRateIsKept(t *testing.T) {
+	e := load.Echo{URL: serve(t, right), Conns: 3, Size: 64, Rate: 1000, Time: 500 * time.Millisecond}
+	r, err := e.Run()
+	if err != nil || r.Messages > 600 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestServersThatDoNotKeepUpWithTheRateFail(t *testing.T) {
+	e := load.Echo{URL: serve(t, func(*websocket.Conn, int, []byte, int) error { return nil }), Conns: 2, Size: 64, Depth: 5, Rate: 1000, Time: 10 * time.Second}
+	if _, err := e.Run(); err == nil || !strings.Contains(err.Error(), "5 echoes are owed") {
+		t.Error(err)
 	}
 }
 
