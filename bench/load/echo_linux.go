@@ -30,20 +30,6 @@ type Echo struct {
 	PID     int           // of the server's process
 }
 
-// A Result is what was measured.
-type Result struct {
-	Messages int64 `json:"messages"`
-	// CPU is the time that the server's process used for a message, in µs; Kernel
-	// is the share of it that was spent in the kernel; Own is the load's own.
-	CPU    float64 `json:"cpu"`
-	Kernel float64 `json:"kernel"`
-	Own    float64 `json:"own"`
-	Rate   float64 `json:"rate"`   // messages a second
-	P50    float64 `json:"p50"`    // µs from sending, or with a Rate from when it was due, to the last byte of the echo
-	P99    float64 `json:"p99"`    //
-	Memory float64 `json:"memory"` // what the server holds at the end, in bytes
-}
-
 // headLen is how much of a message is its own: the connection's number and its
 // own, in hex. A fixed pattern follows.
 const headLen = 16
@@ -67,6 +53,7 @@ type echoer struct {
 	stopped bool // nothing more is sent
 	now     int64
 	due     int // messages that one read has brought
+	echoes  int // all that have come
 
 	began, sent int64 // since when and how many were sent at the rate
 }
@@ -216,6 +203,7 @@ func (h *echoer) piece(c *conn, p piece) error {
 	}
 	c.received++
 	h.due++
+	h.echoes++
 	return nil
 }
 
@@ -296,7 +284,7 @@ func (h *echoer) run() (Result, error) {
 	}
 	end := markNow(h.PID)
 	h.counted, h.stopped = false, true
-	r := Result{Messages: h.latency.count}
+	r := spent(begin, end, h.latency.count)
 	if h.PID > 0 {
 		r.Memory = float64(memory(h.PID))
 	}
@@ -306,13 +294,6 @@ func (h *echoer) run() (Result, error) {
 	if r.Messages == 0 {
 		return r, errors.New("no echo came in time")
 	}
-	n := float64(r.Messages)
-	r.CPU = float64(end.server-begin.server) / 1e3 / n
-	r.Own = float64(end.own-begin.own) / 1e3 / n
-	if all := end.user - begin.user + end.system - begin.system; all > 0 {
-		r.Kernel = float64(end.system-begin.system) / float64(all)
-	}
-	r.Rate = n / (float64(end.time-begin.time) / 1e9)
 	r.P50 = float64(h.latency.quantile(.5)) / 1e3
 	r.P99 = float64(h.latency.quantile(.99)) / 1e3
 	return r, nil

@@ -48,8 +48,11 @@ type conn struct {
 
 	sent, received uint32  // messages
 	when           []int64 // when the messages under way were sent
+	gathered       []byte  // of a compressed message, or of a line
 	parser         parser  // of a WebSocket
-	gathered       []byte  // of a compressed message
+	chunks         chunked // of a stream
+	event          []byte  // the data of one
+	inEvent        bool    // it has come, and the end of the event has not
 }
 
 func newLoop(t target, h handler, request string) (*loop, error) {
@@ -124,6 +127,26 @@ func (l *loop) dial() error {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	return nil
+}
+
+// pollUntil goes on until done says so, at most for d, and says whether it did.
+func (l *loop) pollUntil(d time.Duration, done func() bool) (bool, error) {
+	for end := now() + int64(d); ; l.poll(10) {
+		switch {
+		case l.err != nil:
+			return false, l.err
+		case done():
+			return true, nil
+		case now() > end:
+			return false, nil
+		}
+	}
+}
+
+// pollFor goes on for d.
+func (l *loop) pollFor(d time.Duration) error {
+	_, err := l.pollUntil(d, func() bool { return false })
+	return err
 }
 
 // poll waits at most so many milliseconds for events, and handles them.

@@ -114,27 +114,3 @@ func ticks(pid int) (user, system int64) {
 	}
 	return user, system
 }
-
-// memory is what a process holds, in bytes.
-func memory(pid int) int64 {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
-}
-
-// A mark is where the clocks stand.
-type mark struct{ time, server, own, user, system int64 }
-
-func markNow(pid int) (m mark) {
-	if pid > 0 {
-		m.server = cpu(pid)
-		m.user, m.system = ticks(pid)
-	}
-	m.time, m.own = now(), cpu(0)
-	return m
-}
