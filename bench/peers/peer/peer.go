@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -21,10 +22,12 @@ import (
 type Options struct {
 	Addr    string // to listen on
 	Deflate bool   // permessage-deflate, without context takeover
+	Files   string // the folder of files to serve; "": none
 }
 
 // Main runs a server until SIGTERM and returns the program's exit code. The
-// server takes a handshake on every path and echoes every message.
+// server takes handshakes of /ws, where it knows WebSockets, and echoes every
+// message.
 func Main(run func(context.Context, Options) error) int {
 	if err := start(run); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,6 +40,7 @@ func start(run func(context.Context, Options) error) error {
 	var o Options
 	flag.StringVar(&o.Addr, "addr", "127.0.0.1:9000", "`address` to listen on")
 	flag.BoolVar(&o.Deflate, "deflate", false, "permessage-deflate, without context takeover")
+	flag.StringVar(&o.Files, "files", "", "serve the files of this `folder`, where the server can")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`")
 	allocs := flag.String("allocprofile", "", "write a profile of every allocation to this `file`")
 	flag.Parse()
@@ -70,8 +74,23 @@ func start(run func(context.Context, Options) error) error {
 	return errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
 }
 
-// Serve runs a handler under net/http until ctx is done.
-func Serve(ctx context.Context, addr string, h http.HandlerFunc) error {
+// Plain answers a plain request.
+func Plain(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "hello\n")
+}
+
+// Serve runs a handler of WebSockets under net/http until ctx is done. It
+// answers plain requests of /plain, too.
+func Serve(ctx context.Context, addr string, webSocket http.HandlerFunc) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", webSocket)
+	mux.HandleFunc("GET /plain", Plain)
+	return ServeAll(ctx, addr, mux)
+}
+
+// ServeAll runs a handler under net/http until ctx is done.
+func ServeAll(ctx context.Context, addr string, h http.Handler) error {
 	s := &http.Server{Addr: addr, Handler: h}
 	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
 	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
