@@ -267,7 +267,8 @@ func (h *echoer) read(c *conn, b []byte) error {
 	return err
 }
 
-func (h *echoer) run() (Result, error) {
+// begin sends what shall be under way.
+func (h *echoer) begin() {
 	for _, c := range h.loop.conns {
 		c.when = make([]int64, h.Depth)
 		if h.Rate == 0 {
@@ -275,6 +276,10 @@ func (h *echoer) run() (Result, error) {
 		}
 	}
 	h.began = now()
+}
+
+func (h *echoer) run() (Result, error) {
+	h.begin()
 	h.pollFor(h.Warm)
 	h.counted = true
 	begin := markNow(h.PID)

@@ -139,7 +139,7 @@ func (i *Idle) newIdler(every time.Duration) (idler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &idleReaders{h, every, 0}, nil
+	return &idleReaders{h, 0}, nil
 }
 
 // idleSockets are WebSockets.
@@ -171,8 +171,7 @@ func (h idleSockets) exchange() error {
 // idleReaders are readers of streams.
 type idleReaders struct {
 	*reader
-	every   time.Duration
-	records int64 // that each must have
+	records uint32 // that each has
 }
 
 func (h *idleReaders) socketLoop() *loop { return h.loop }
@@ -180,22 +179,8 @@ func (h *idleReaders) socketLoop() *loop { return h.loop }
 // await waits for the record that each gets when it opens.
 func (h *idleReaders) await() error {
 	h.records++
-	want := h.records * int64(len(h.loop.conns))
-	ok, err := h.loop.pollUntil(h.every+patience, func() bool { return h.total >= want && h.least() >= h.records })
-	if err == nil && !ok {
-		err = fmt.Errorf("%d records have come in time, want %d", h.total, want)
-	}
-	return err
+	return h.atLeast(h.records)
 }
 
 // exchange waits for one more.
 func (h *idleReaders) exchange() error { return h.await() }
-
-// least is how many records a reader has at least.
-func (h *idleReaders) least() int64 {
-	n := uint32(1<<32 - 1)
-	for _, c := range h.loop.conns {
-		n = min(n, c.received)
-	}
-	return int64(n)
-}

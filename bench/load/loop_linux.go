@@ -50,6 +50,7 @@ type conn struct {
 	when           []int64 // when the messages under way were sent
 	gathered       []byte  // of a compressed message, or of a line
 	parser         parser  // of a WebSocket
+	offset         int     // in the file that comes
 	chunks         chunked // of a stream
 	event          []byte  // the data of one
 	inEvent        bool    // it has come, and the end of the event has not
@@ -216,6 +217,13 @@ func (l *loop) answer(c *conn, b []byte) (rest []byte, err error) {
 	c.open = true
 	l.opening--
 	return rest, l.handler.opened(c, head)
+}
+
+// again sends the request once more, on a connection whose answer is in.
+func (l *loop) again(c *conn) {
+	c.open = false
+	l.opening++
+	l.send(c, l.request)
 }
 
 // send writes b, and keeps what the socket does not take.

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/leat-dev/leat/bench/load"
 )
@@ -20,8 +19,12 @@ import (
 type verb func(f *flag.FlagSet) func() (any, error)
 
 var verbs = map[string]verb{
-	"echo": echo,
-	"idle": idle,
+	"burst":      burst,
+	"download":   download,
+	"echo":       echo,
+	"handshakes": handshakes,
+	"idle":       idle,
+	"records":    records,
 }
 
 func main() {
@@ -45,34 +48,4 @@ func run(args []string) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(result)
-}
-
-// common are the flags of every verb.
-func common(f *flag.FlagSet, url *string, pid, conns *int, like string, n int) {
-	f.StringVar(url, "url", like, "the server, on loopback")
-	f.IntVar(pid, "pid", 0, "the server's process")
-	f.IntVar(conns, "conns", n, "connections")
-}
-
-func echo(f *flag.FlagSet) func() (any, error) {
-	var e load.Echo
-	common(f, &e.URL, &e.PID, &e.Conns, "ws://127.0.0.1:9000/ws", 100)
-	f.IntVar(&e.Size, "size", 64, "bytes of a message")
-	f.IntVar(&e.Depth, "depth", 0, "messages under way on each connection, 1 by default")
-	f.Float64Var(&e.Rate, "rate", 0, "messages a second in all; 0: as fast as they come back")
-	f.IntVar(&e.Fragments, "fragments", 1, "fragments of a message")
-	f.BoolVar(&e.Text, "text", false, "text messages")
-	f.BoolVar(&e.Deflate, "deflate", false, "compressed messages, of JSON")
-	f.DurationVar(&e.Warm, "warm", 500*time.Millisecond, "time before the measurement")
-	f.DurationVar(&e.Time, "time", 3*time.Second, "time of the measurement")
-	return func() (any, error) { return e.Run() }
-}
-
-func idle(f *flag.FlagSet) func() (any, error) {
-	var i load.Idle
-	common(f, &i.URL, &i.PID, &i.Conns, "ws://127.0.0.1:9000/ws", 19_500)
-	f.StringVar(&i.Kind, "kind", load.WebSocket, "ws, sse or ndjson; the URL is http://… for the latter two")
-	f.IntVar(&i.Size, "size", 1<<10, "bytes of the message that each WebSocket echoes")
-	f.DurationVar(&i.Hold, "hold", 2*time.Second, "time before memory is read")
-	return func() (any, error) { return i.Run() }
 }

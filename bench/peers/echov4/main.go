@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/leat-dev/leat/bench/load"
 	"github.com/leat-dev/leat/bench/peers/peer"
 )
 
@@ -23,7 +24,7 @@ func run(ctx context.Context, o peer.Options) error {
 	e.HideBanner, e.HidePort = true, true
 	e.GET("/ndjson", records("application/x-ndjson", "%s\n"))
 	e.GET("/sse", records("text/event-stream", "data: %s\n\n"))
-	e.GET("/plain", func(c echo.Context) error { return c.String(http.StatusOK, "hello\n") })
+	e.GET("/plain", func(c echo.Context) error { return c.String(http.StatusOK, load.Plain) })
 	if o.Files != "" {
 		e.Static("/", o.Files)
 	}

@@ -30,7 +30,6 @@ func run(ctx context.Context, o peer.Options) error {
 	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) { _, _ = up.Upgrade(w, r, nil) })
-	mux.HandleFunc("GET /plain", peer.Plain)
 	e := nbhttp.NewEngine(nbhttp.Config{
 		Network: "tcp", Addrs: []string{o.Addr}, Handler: mux,
 		MaxLoad: 1 << 20, ReleaseWebsocketPayload: true,
@@ -41,7 +40,6 @@ func run(ctx context.Context, o peer.Options) error {
 	if err := e.Start(); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	e.Stop()
+	<-ctx.Done() // Stop would wait for connections
 	return nil
 }

@@ -77,7 +77,7 @@ func start(run func(context.Context, Options) error) error {
 // Plain answers a plain request.
 func Plain(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, "hello\n")
+	_, _ = io.WriteString(w, load.Plain)
 }
 
 // Serve runs a handler of WebSockets under net/http until ctx is done. It
