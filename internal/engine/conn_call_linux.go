@@ -15,6 +15,7 @@ type job int8
 
 const (
 	jobData job = iota
+	jobFirst
 	jobCalls
 	jobClosed
 )
@@ -50,6 +51,9 @@ func (r *runner) readable(c *conn, events uint32) bool {
 		}
 		c.mu.Lock()
 		c.eof, c.lingering = true, false
+	case n == 0 && !over && c.secure != nil && !c.secure.feed.eof: // which knows whether it is in order
+		c.secure.feed.eof = true
+		return r.do(c, jobData, nil)
 	case n == 0:
 		c.mu.Lock()
 		once := !c.eof
@@ -77,7 +81,7 @@ func (r *runner) readable(c *conn, events uint32) bool {
 
 // into is memory of the handler's own for what comes next, nil for none.
 func (c *conn) into(over bool) []byte {
-	if over {
+	if over || c.secure != nil {
 		return nil
 	}
 	b := c.h.Into()
@@ -95,7 +99,7 @@ func (r *runner) first(c *conn) bool {
 	c.cold.first = nil
 	c.busy, c.pass = true, true
 	c.mu.Unlock()
-	return r.do(c, jobData, b)
+	return r.do(c, jobFirst, b)
 }
 
 // overhear sees to what the system says of a connection whose callback runs: it
@@ -225,7 +229,18 @@ func (c *conn) away(j job, b []byte) {
 func (c *conn) run(j job, b []byte) {
 	switch j {
 	case jobData:
+		if c.secure != nil {
+			c.decrypt(b)
+			return
+		}
 		c.h.Data(c, b)
+	case jobFirst:
+		if len(b) > 0 {
+			c.h.Data(c, b)
+		}
+		if c.secure != nil {
+			c.decrypt(nil)
+		}
 	case jobClosed:
 		c.mu.Lock()
 		reason := c.rare().reason

@@ -137,6 +137,9 @@ func (r *runner) close(c *conn) bool {
 	c.out.Free()
 	c.queue.Free()
 	c.out, c.queue = nil, nil
+	if c.secure != nil {
+		c.secure.free()
+	}
 	c.mu.Unlock()
 	return r.do(c, jobClosed, nil)
 }

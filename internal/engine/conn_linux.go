@@ -20,6 +20,8 @@ type conn struct {
 	o     *Options
 	owner Owner // nil: nobody counts it
 	cold  *cold
+	// secure is nil for a connection without TLS.
+	secure *secure
 
 	// By the loop's clock, with its alarms; 0: none.
 	alarm time.Duration // the handler's

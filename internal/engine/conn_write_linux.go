@@ -46,7 +46,7 @@ func (c *conn) SendParts(parts [][]byte) error {
 	if err := c.admit(n); err != nil {
 		return err
 	}
-	if n >= directLeast && !c.writing && !c.blocked && !c.urged && c.out == nil && c.queue == nil {
+	if n >= directLeast && c.secure == nil && !c.writing && !c.blocked && !c.urged && c.out == nil && c.queue == nil {
 		c.direct(parts, n)
 		return nil
 	}
@@ -225,7 +225,7 @@ func (c *conn) write() {
 	}
 	c.writing = false
 	c.listen()
-	if c.ending && !c.closed && c.out == nil && c.queue == nil {
+	if c.ending && !c.closed && c.out == nil && c.queue == nil && (c.secure == nil || c.secure.done()) {
 		c.finish()
 	}
 }
@@ -238,15 +238,27 @@ func (c *conn) next() bool {
 	if c.urged && !c.closed && (c.cold == nil || c.cold.lead == 0) {
 		c.insert()
 	}
-	return c.out != nil
+	if c.out != nil || c.secure == nil {
+		return c.out != nil
+	}
+	return c.secure.waits() || c.ending && c.queue == nil && c.secure.shut()
 }
 
 // put makes one write of at most so many bytes. It answers false where no other
 // should follow.
 func (c *conn) put(most int) (n int, ok bool) {
-	b := c.out.B[c.at:]
-	b = b[:min(len(b), most)]
+	var b []byte
+	if c.out != nil {
+		b = c.out.B[c.at:]
+		b = b[:min(len(b), most)]
+	}
 	c.mu.Unlock()
+	if c.secure != nil {
+		var err error
+		if b, err = c.secure.next(b); err != nil {
+			c.Abort(err)
+		}
+	}
 	n, e := transmit(c.fd, b)
 	c.loop.counts.writes.Add(1)
 	c.mu.Lock()
@@ -261,10 +273,12 @@ func (c *conn) put(most int) (n int, ok bool) {
 		c.mu.Lock()
 		return 0, false
 	}
-	sent := c.sent(int32(n))
-	if n < len(b) {
-		c.blocked = true
+	c.blocked = n < len(b)
+	done := n
+	if c.secure != nil {
+		done = c.secure.wrote(n)
 	}
+	sent := c.sent(int32(done))
 	if c.o.Stall > 0 && (c.blocked || c.own > 0) {
 		c.stall()
 	}
@@ -277,6 +291,9 @@ func (c *conn) put(most int) (n int, ok bool) {
 // sent notes that n bytes of out are written, and answers how many of them Send
 // was given.
 func (c *conn) sent(n int32) int32 {
+	if n == 0 {
+		return 0
+	}
 	from := c.at
 	c.at += n
 	if int(c.at) == len(c.out.B) {

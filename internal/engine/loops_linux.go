@@ -47,12 +47,16 @@ func (e *Loops) Adopt(l Link, pending []byte, h Handler, o *Options) Conn {
 		return e.fallback.Adopt(l, pending, h, o)
 	}
 	c := &conn{h: h, o: o, owner: owner, fd: int32(fd), loop: to}
-	if len(pending) > 0 {
-		c.cold = &cold{first: pending}
+	if t, wire := secureOf(l); wire != nil {
+		c.secure = newSecure(t, wire)
+	}
+	first := len(pending) > 0 || c.secure != nil // crypto/tls may have read ahead
+	if first {
+		c.cold = &cold{first: append([]byte{}, pending...)}
 	}
 	if err := to.enter(c); err != nil {
 		c.fails(err)
-	} else if len(pending) > 0 {
+	} else if first {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.post()
@@ -64,7 +68,10 @@ func (e *Loops) Adopt(l Link, pending []byte, h Handler, o *Options) Conn {
 // could be taken.
 func (e *Loops) take(l Link, to *loop) (fd int, owner Owner, ok bool) {
 	bare, isConn := l.(net.Conn)
-	detacher, isDetacher := l.(Detacher)
+	if _, wire := secureOf(l); wire != nil {
+		bare = wire.Under()
+	}
+	detacher, isDetacher := bare.(Detacher)
 	if isDetacher {
 		bare = detacher.Bare()
 	}

@@ -28,8 +28,10 @@ func (w *watch) begin(e *Loops) {
 
 func (w *watch) look(e *Loops) {
 	last := make([]uint64, len(e.loops))
+	tick := time.NewTicker(watchTime)
+	defer tick.Stop()
 	for rests := 0; rests < watchRests; rests++ {
-		time.Sleep(watchTime)
+		<-tick.C
 		for i, l := range e.loops {
 			turn := l.turn.Load()
 			if turn != last[i] {
