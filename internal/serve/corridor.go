@@ -38,6 +38,7 @@ type Options struct {
 	Owner    any // what Exchange.Owner answers
 
 	origins http.CrossOriginProtection
+	lines   Shelf[line]
 }
 
 // A Route is what its rule leads to.
@@ -53,8 +54,15 @@ type Route struct {
 }
 
 // ServeHTTP leads a request to its handler.
-func (o *Options) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o *Options) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.serve(w, r, false) }
+
+// ServeBare is ServeHTTP for a request straight from our own http.Server, whose
+// context holds nothing of others.
+func (o *Options) ServeBare(w http.ResponseWriter, r *http.Request) { o.serve(w, r, true) }
+
+func (o *Options) serve(w http.ResponseWriter, r *http.Request, bare bool) {
 	x, r := o.Begin(w, r)
+	x.bare = bare
 	defer x.returned()
 	defer func() { o.answerPanic(x, r, recover()) }()
 	o.lead(x, r)

@@ -46,7 +46,9 @@ type Exchange struct {
 	w        http.ResponseWriter
 	rc       *http.ResponseController
 	conn     *Conn // nil when the connection is not ours
+	bare     bool  // the request came with nothing of others in its context
 	log      *slog.Logger
+	lines    *Shelf[line] // of Entries
 	counters *metrics.Counters
 	flushing *Live // streams of ordinary handlers, to be told of a shutdown
 
@@ -106,7 +108,7 @@ func Of(ctx context.Context) *Exchange {
 func (o *Options) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
 	x := &Exchange{
 		Bounds: o.Bounds, Owner: o.Owner, w: w, rc: http.NewResponseController(w), conn: ConnOf(r.Context()),
-		log: o.Log, counters: o.Counters, flushing: o.Live,
+		log: o.Log, lines: &o.lines, counters: o.Counters, flushing: o.Live,
 		method: r.Method, path: r.URL.Path, remote: r.RemoteAddr, start: time.Now(),
 	}
 	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), exchangeKey{}, x))
@@ -125,6 +127,10 @@ func (o *Options) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *htt
 	}
 	return x, r
 }
+
+// Bare says whether ctx is the request's, and nobody has put values into it but
+// net/http and this package.
+func (x *Exchange) Bare(ctx context.Context) bool { return x.bare && ctx == x.ctx }
 
 // Bound puts the route's bounds in force.
 func (x *Exchange) Bound(r *http.Request) {
@@ -336,8 +342,8 @@ func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // Take makes the caller responsible for the end of the exchange. When the
-// handler has returned, line says why it ended; or it answers false, and the
-// log's line waits for a call of Finish.
+// handler has returned, line says why it ended; or it answers false, and an Entry
+// that was taken meanwhile is what is left of the exchange.
 func (x *Exchange) Take(line func() (ended bool, reason metrics.Reason, err error)) {
 	x.taken, x.line = true, line
 	x.flows()
@@ -364,6 +370,9 @@ func (x *Exchange) left(failure error) {
 
 // Conn answers the connection beneath, nil when it is not ours.
 func (x *Exchange) Conn() *Conn { return x.conn }
+
+// Bytes is how many have been written.
+func (x *Exchange) Bytes() int64 { return x.bytes.Load() }
 
 // AddBytes counts what went out past Write.
 func (x *Exchange) AddBytes(n int64) { x.bytes.Add(n) }
@@ -403,10 +412,11 @@ func (x *Exchange) returned() {
 			if x.panicked { // a deferred Close has ended it in order
 				reason = metrics.Panic
 			}
-			x.Finish(reason, err)
+			x.finish(reason, err)
 		}
 		x.line = nil
 		x.w, x.rc, x.r = nil, nil, nil // they are net/http's again
+		x.Cancel()
 		return
 	}
 	if !x.wrote && !x.hijacked && x.refusal.Load() != nil {
@@ -418,7 +428,7 @@ func (x *Exchange) returned() {
 		x.counters.Streams.Add(-1)
 		x.counters.StreamsEnded[reason].Add(1)
 	}
-	x.Finish(reason, nil)
+	x.finish(reason, nil)
 }
 
 // reason says why an ordinary answer ended.
@@ -448,26 +458,29 @@ func IsTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// Finish writes the exchange's line in the log.
-func (x *Exchange) Finish(reason metrics.Reason, err error) {
-	x.cancel(context.Canceled)
-	status := x.status
+// Cancel ends the request's context: there is nothing left to do for it.
+func (x *Exchange) Cancel() { x.cancel(context.Canceled) }
+
+// answered is the status of the answer.
+func (x *Exchange) answered() int {
 	switch {
-	case x.hijacked && status == 0:
-		status = http.StatusSwitchingProtocols
-	case status == 0:
-		status = http.StatusOK
+	case x.status != 0:
+		return x.status
+	case x.hijacked:
+		return http.StatusSwitchingProtocols
 	}
-	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs,
-		slog.String("method", x.method), slog.String("path", x.path), slog.Int("status", status),
-		slog.Int64("bytes", x.bytes.Load()), slog.Duration("duration", time.Since(x.start)),
-		slog.String("remote", x.remote), slog.String("end", reason.String()))
-	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	x.log.LogAttrs(context.Background(), slog.LevelInfo, metrics.LogRequest, attrs...)
+	return http.StatusOK
 }
+
+// finish writes the exchange's line in the log.
+func (x *Exchange) finish(reason metrics.Reason, err error) {
+	x.Cancel()
+	l := line{log: x.log, method: x.method, path: x.path, status: x.answered()}
+	l.write(x.remote, x.bytes.Load(), time.Since(x.start), reason, err)
+}
+
+// Finish writes the line of an exchange that was taken.
+func (x *Exchange) Finish(reason metrics.Reason, err error) { x.finish(reason, err) }
 
 // body bounds what is read of a request, and how long the peer may be silent.
 type body struct {
