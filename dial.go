@@ -65,12 +65,14 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSocket(srv, o.settings(b), true, a)
+	t := o.terms(srv, b)
+	t.client, t.protocol = true, a.Protocol
+	s := newSocket(srv.settings.take(o.callbacks(), t), a.Deflate)
 	limitKernel(conn, b.SendBuffer, s.o.write)
 	s.remote = conn.RemoteAddr().String()
-	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	if !srv.enter(&s.member) {
-		s.cancel(ErrShutdown)
+	s.extra().values = context.WithoutCancel(ctx)
+	if !enter(srv, &srv.sockets, s) {
+		s.o.leave()
 		_ = conn.Close() // the server at the other end sees that nobody is there
 		return nil, &DialError{Err: ErrShutdown}
 	}

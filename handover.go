@@ -131,6 +131,10 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 		}
 		s.stray = -s.unread()
 		s.unbind = nil // with it go the request and its header
+		if s.x != nil {
+			s.remote = s.request.RemoteAddr
+			s.entry = s.x.Entry(s.remote)
+		}
 		s.w, s.rc, s.request = nil, nil, nil
 	}
 	if s.timer != nil {
@@ -225,7 +229,8 @@ func (r *reader) Closed(_ engine.Conn, reason error) {
 	adopted := s.adopted
 	s.mu.Unlock()
 	if adopted && s.x != nil {
-		s.x.Finish(reasonOf(reason), reason)
+		s.x.Cancel()
+		s.entry.Finish(s.remote, s.x.Bytes(), reasonOf(reason), reason)
 	}
 	s.finish(reason)
 }

@@ -6,44 +6,85 @@ type lasting interface {
 	kill() // ends it at once
 }
 
-// A member is a place in a server's list of what lasts.
-type member struct {
-	of         lasting
-	prev, next *member
+// A member is the place of a T in a list of them.
+type member[T any] struct{ prev, next *T }
+
+// A roll is a server's list of the T that last, in the order in which they came.
+// What it costs is in the T.
+type roll[T any, P listed[T]] struct {
+	first, last *T
+	count       int
 }
 
-// enter lists m. It answers false when the server stops.
-func (s *Server) enter(m *member) bool {
+type listed[T any] interface {
+	*T
+	lasting
+	listing() *member[T]
+}
+
+func (r *roll[T, P]) add(t *T) {
+	m := P(t).listing()
+	m.prev = r.last
+	if r.last == nil {
+		r.first = t
+	} else {
+		P(r.last).listing().next = t
+	}
+	r.last = t
+	r.count++
+}
+
+func (r *roll[T, P]) remove(t *T) {
+	m := P(t).listing()
+	if m.prev == nil {
+		r.first = m.next
+	} else {
+		P(m.prev).listing().next = m.next
+	}
+	if m.next == nil {
+		r.last = m.prev
+	} else {
+		P(m.next).listing().prev = m.prev
+	}
+	*m = member[T]{}
+	r.count--
+}
+
+func (r *roll[T, P]) appendTo(list []lasting) []lasting {
+	for t := r.first; t != nil; t = P(t).listing().next {
+		list = append(list, P(t))
+	}
+	return list
+}
+
+// enter lists t. It answers false when the server stops.
+func enter[T any, P listed[T]](s *Server, r *roll[T, P], t *T) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
 		return false
 	}
-	m.prev, m.next = s.members.prev, &s.members
-	m.prev.next, m.next.prev = m, m
-	s.count++
+	r.add(t)
 	return true
 }
 
-// leave takes m off the list.
-func (s *Server) leave(m *member) {
+// leave takes t off the list.
+func leave[T any, P listed[T]](s *Server, r *roll[T, P], t *T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.prev.next, m.next.prev = m.next, m.prev
-	m.prev, m.next = nil, nil
-	s.count--
-	if s.empty != nil && s.count == 0 {
+	r.remove(t)
+	if s.empty != nil && s.lasts() == 0 {
 		close(s.empty)
 	}
 }
+
+// lasts is how many things last. It is called with mu held.
+func (s *Server) lasts() int { return s.streams.count + s.sockets.count }
 
 // living answers everything that lasts now.
 func (s *Server) living() []lasting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]lasting, 0, s.count)
-	for m := s.members.next; m != &s.members; m = m.next {
-		list = append(list, m.of)
-	}
-	return list
+	list := make([]lasting, 0, s.lasts())
+	return s.sockets.appendTo(s.streams.appendTo(list))
 }

@@ -41,6 +41,7 @@ type Server struct {
 	counters metrics.Counters
 	live     serve.Live
 	gate     serve.Gate
+	settings shelf // of sockets
 	named    map[string]http.Handler
 	entries  []entry // what has been registered, for the warnings at the start
 
@@ -49,9 +50,9 @@ type Server struct {
 	http      *http.Server
 	closed    bool
 	stopping  bool
-	members   member        // head of the list of what lasts
-	empty     chan struct{} // closed when the list is empty, once stopping
-	count     int
+	streams   roll[Stream, *Stream]
+	sockets   roll[Socket, *Socket]
+	empty     chan struct{} // closed when both are, once stopping
 }
 
 // Open reads a web.json5 and makes its server.
@@ -78,7 +79,6 @@ func New(c *Config) (*Server, error) {
 		s.log = slog.Default()
 	}
 	s.engine = newEngine(s.log)
-	s.members.prev, s.members.next = &s.members, &s.members
 	s.gate.Most = max(0, s.config.Limits.Connections)
 	if err := s.compile(); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func newEngine(log *slog.Logger) engine.Engine {
 // engineOf is the engine of a socket: one that is read in a loop has a goroutine
 // anyway.
 func (s *Server) engineOf(of *Socket) engine.Engine {
-	if of.client || !of.o.events() {
+	if of.o.client || !of.o.events() {
 		return engine.Goroutines{}
 	}
 	return s.engine
@@ -245,7 +245,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) httpServer() (*http.Server, error) {
 	t, l := s.config.Timeouts, s.config.Limits
 	hs := &http.Server{
-		Handler:                      s,
+		Handler:                      http.HandlerFunc(s.options.ServeBare),
 		ReadHeaderTimeout:            positive(t.Parse),
 		IdleTimeout:                  positive(t.Inactivity),
 		ConnContext:                  serve.WithConn,
@@ -343,7 +343,7 @@ func (s *Server) stop() {
 	}
 	s.stopping = true
 	s.empty = make(chan struct{})
-	if s.count == 0 {
+	if s.lasts() == 0 {
 		close(s.empty)
 	}
 }

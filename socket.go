@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/leat-dev/leat/internal/buffer"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/serve"
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -43,63 +42,65 @@ import (
 // However a socket ends, it ends once: from then on calls answer [ErrClosed],
 // and [Socket.Err] the reason.
 type Socket struct {
-	member // in the server's list
-	srv    *Server
-	x      *serve.Exchange // nil on a client, and outside a Leat server
-	client bool
-	owner  uint64 // the handler's goroutine, in the event style
-	o      settings
-
-	protocol string
-	remote   string
-	ctx      context.Context // cancelled with the socket's end
-	cancel   context.CancelCauseFunc
-	opens    *atomic.Int64 // what limits.webSockets counts; nil on a client
+	member member[Socket]
+	o      *settings
+	conn   engine.Conn // set once, by adopt
+	from   *origin     // while its handler runs; nil on a client
+	entry  serve.Entry
+	remote string
+	annex  *annex  // nil while nothing is in it
+	intake *intake // of a message that has not come whole; nil between messages
+	urgent *urgent // what goes ahead; nil while nothing does
 
 	// What callbacks of the engine use alone.
-	reader   ws.Reader
-	packets  ws.Assembler
-	packet   *buffer.Buffer // what packets gathers in; nil while it gathers nothing
-	inflater *inflater      // nil without compression
-	opened   bool           // Open has been called
-	bytesIn  atomic.Int64
-	framesOn atomic.Bool // preserve frames, from the next message on
-
-	inbox *inbox // of the blocking style
+	reader  ws.Reader
+	bytesIn atomic.Int64
 
 	// What senders share.
 	sending  sync.Mutex
-	deflater *deflater    // nil without compression
-	open     ws.Opcode    // type of the message that is being sent in pieces, 0 for none
-	openZ    bool         // and it is compressed
-	text     ws.UTF8      // and its text so far
 	queued   int64        // bytes given to conn
-	urgent   urgent       // what goes ahead
-	counts   socketCounts // of messages
 	bytesOut atomic.Int64 // that the system has taken
+	counts   socketCounts // of messages
 	received atomic.Int64 // when a byte last came, as ticks
 	active   atomic.Int64 // when one last went either way
-	busy     atomic.Bool  // a callback is running
-	missed   atomic.Bool  // and an alarm has come meanwhile
-	owed     atomic.Bool  // Writable is
 
-	mu      sync.Mutex
-	conn    engine.Conn
-	asked   func(*Socket) // of adopt, by a shutdown that came before
-	state   socketState
-	written chan struct{} // closed when bytes have been taken; nil when nobody waits for it
-	clocks  clocks
-	unsent  []byte // our close, which the queue has no room for yet
-	got     bool   // the peer's close
-	failed  bool   // code and cause stand, whatever the peer says
-	code    int
-	reason  string
-	cause   error // why, where it does not become an orderly close
-	err     error
-	over    bool
-	unbind  func() bool // from the request's context; nil where it is not bound
-	done    chan struct{}
+	endBy  int64 // the request timeout, as ticks; 0 for none
+	pinged int64 // when the last ping was sent, as ticks
+	early  early // how much, the next one is
+
+	signs    atomic.Uint32 // see sign
+	opened   bool          // Open has been called; the engine's callbacks use it alone
+	in, out  half          // how the peer compresses, and this end does
+	open     ws.Opcode     // senders': type of the message that is being sent in pieces, 0 for none
+	openZ    bool          // and it is compressed
+	text     ws.UTF8       // and its text so far
+	state    socketState
+	got      bool // the peer's close
+	over     bool // the fate stands
+	told     bool // the Close callback has been called
+	finished bool // Done is closed
+
+	mu sync.Mutex // of all that has no other owner
 }
+
+// A sign is one of Socket.signs.
+const (
+	isBusy     uint32 = 1 << iota // a callback is running
+	alarmWaits                    // and an alarm has come meanwhile
+	isOwed                        // Writable is
+	keepFrames                    // from the next message on
+)
+
+// sign sets a sign, or takes it away.
+func (s *Socket) sign(bit uint32, on bool) {
+	if on {
+		s.signs.Or(bit)
+	} else {
+		s.signs.And(^bit)
+	}
+}
+
+func (s *Socket) has(bit uint32) bool { return s.signs.Load()&bit != 0 }
 
 // A socketState says how far a socket is.
 type socketState int8
@@ -127,36 +128,34 @@ func (s *Socket) Stats() SocketStats {
 	}
 }
 
-// newSocket makes a socket that agreed on a subprotocol and a compression.
-func newSocket(srv *Server, o settings, client bool, a ws.Agreement) *Socket {
-	s := &Socket{srv: srv, o: o, client: client, protocol: a.Protocol, done: make(chan struct{})}
-	s.of = s
-	s.framesOn.Store(o.frames)
-	s.reader = ws.NewReader(ws.ReaderOptions{Server: !client, Deflate: a.Deflate != nil, AnyText: o.anyText, MaxMessage: int64(o.maxMessage)})
-	if o.maxPacket < o.maxMessage {
-		s.packets.MaxPacket = o.maxPacket
+// newSocket makes a socket that agreed on a compression, nil for none.
+func newSocket(o *settings, d *ws.Deflate) *Socket {
+	s := &Socket{o: o}
+	s.sign(keepFrames, o.frames)
+	s.reader = ws.NewReader(ws.ReaderOptions{Server: !o.client, Deflate: d != nil, AnyText: o.anyText, MaxMessage: int64(o.maxMessage)})
+	if d != nil {
+		s.in, s.out = halfOf(d, o.client), halfOf(d, !o.client)
 	}
-	if a.Deflate != nil {
-		s.inflater = newInflater(*a.Deflate, client, int64(o.maxMessage))
-		s.deflater = newDeflater(*a.Deflate, client)
+	if s.out.keeps() {
+		s.extra().deflater = newDeflater(s.out)
 	}
 	if !o.events() {
-		s.inbox = newInbox()
+		s.extra().inbox = newInbox()
 	}
 	now := ticks(time.Now())
 	s.received.Store(now)
 	s.active.Store(now)
-	s.clocks.floor, s.clocks.pinged = now, now
+	s.pinged = now
 	return s
 }
 
 // adopt gives the connection to the engine, and the socket its life.
 func (s *Socket) adopt(link engine.Link, pending []byte) {
 	s.mu.Lock()
-	s.conn = s.srv.engineOf(s).Adopt(link, pending, (*line)(s), &engine.Options{
+	s.conn = s.o.srv.engineOf(s).Adopt(link, pending, (*line)(s), &engine.Options{
 		Budget: s.o.queue, Most: s.o.mostSent(), Stall: s.o.write, Unit: frameLength,
 	})
-	asked := s.asked
+	asked := s.askedFor()
 	s.startClocks() // before a callback may change them
 	s.mu.Unlock()
 	if s.o.open != nil {
@@ -168,24 +167,55 @@ func (s *Socket) adopt(link engine.Link, pending []byte) {
 }
 
 // Subprotocol is the subprotocol that was agreed on, "" for none.
-func (s *Socket) Subprotocol() string { return s.protocol }
+func (s *Socket) Subprotocol() string { return s.o.protocol }
 
 // RemoteAddr is the peer's address.
 func (s *Socket) RemoteAddr() string { return s.remote }
 
-// Context carries the values of the request's, or Dial's, context and is
-// cancelled when the socket has ended, with the reason as its cause.
-func (s *Socket) Context() context.Context { return s.ctx }
+// Context carries the values that others have put into the request's context, or
+// Dial's: under a Leat server not those of net/http. It is cancelled when the socket
+// has ended, with the reason as its cause.
+func (s *Socket) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.extra()
+	if a.ctx == nil {
+		a.ctx, a.cancel = newContext(a.values)
+		if s.told {
+			a.cancel(s.endCause())
+		}
+	}
+	return a.ctx
+}
 
 // Done is closed when the socket has ended, after the Close callback.
-func (s *Socket) Done() <-chan struct{} { return s.done }
+func (s *Socket) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finished {
+		return closedChannel
+	}
+	a := s.extra()
+	if a.done == nil {
+		a.done = make(chan struct{})
+	}
+	return a.done
+}
 
 // Err is nil while the socket lives and after an orderly close, else the reason
 // of its end.
 func (s *Socket) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err
+	return s.reason()
+}
+
+// reason is Err for who has mu.
+func (s *Socket) reason() error {
+	if !s.over {
+		return nil
+	}
+	return s.fate().err
 }
 
 func (s *Socket) ended() bool {
@@ -199,7 +229,7 @@ func (s *Socket) ended() bool {
 func (s *Socket) Orderly() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.over && s.err == nil
+	return s.over && s.fate().err == nil
 }
 
 // CloseStatus is the close code: the peer's (RFC 6455, 7.1.5), or ours where
@@ -211,7 +241,7 @@ func (s *Socket) CloseStatus() int {
 	if !s.over {
 		return 0
 	}
-	return s.code
+	return s.fate().code
 }
 
 // CloseReason is the reason that came with CloseStatus.
@@ -221,20 +251,20 @@ func (s *Socket) CloseReason() string {
 	if !s.over {
 		return ""
 	}
-	return s.reason
+	return s.fate().reason
 }
 
 // Run waits until the socket has ended and answers Err: nil after an orderly
 // close. In the blocking style messages that nobody reads are dropped from now
 // on. It must not be called from a callback.
 func (s *Socket) Run() error {
-	if s.inbox != nil {
-		s.inbox.shut()
+	if i := s.inbox(); i != nil {
+		i.shut()
 	}
-	<-s.done
+	<-s.Done()
 	return s.Err()
 }
 
 // SetPreserveFrames sets whether each frame is handed over as it came, from the
 // next message on.
-func (s *Socket) SetPreserveFrames(on bool) { s.framesOn.Store(on) }
+func (s *Socket) SetPreserveFrames(on bool) { s.sign(keepFrames, on) }

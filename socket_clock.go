@@ -3,19 +3,23 @@ package leat
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
 	"github.com/leat-dev/leat/internal/engine"
 )
 
-// clocks are a socket's deadlines, in ticks; 0 for none.
-type clocks struct {
-	endBy   int64 // the request timeout
-	floor   int64 // the inactivity timeout is not before; always set
-	pinged  int64 // when the last ping was sent; always set
-	jitter  int64 // how much earlier the next one is
-	closeBy int64 // the close handshake is given up
+// early is by how much something comes early that is to come by up to a fifth
+// early, so that a crowd does not act in step: so many 2^32nds of the fifth.
+type early uint32
+
+func draw() early { return early(rand.Uint32()) }
+
+// of is that part of every.
+func (e early) of(every time.Duration) time.Duration {
+	part, _ := bits.Mul64(uint64(every/5), uint64(e)<<32)
+	return time.Duration(part)
 }
 
 // ExtendTimeout moves the inactivity and the request timeout d later.
@@ -23,10 +27,10 @@ func (s *Socket) ExtendTimeout(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if idle := s.idleBy(); idle != 0 {
-		s.clocks.floor = later(idle, d)
+		s.extra().notIdleFor = later(idle, d)
 	}
-	if s.clocks.endBy != 0 {
-		s.clocks.endBy = later(s.clocks.endBy, d)
+	if s.endBy != 0 {
+		s.endBy = later(s.endBy, d)
 	}
 	s.schedule()
 }
@@ -42,9 +46,12 @@ func (s *Socket) UpdateDeadline() {
 func (s *Socket) startClocks() {
 	now := ticks(time.Now())
 	s.active.Store(now)
-	s.clocks.floor, s.clocks.endBy = now, 0
+	if s.annex != nil {
+		s.annex.notIdleFor = 0
+	}
+	s.endBy = 0
 	if s.o.request > 0 {
-		s.clocks.endBy = later(now, s.o.request)
+		s.endBy = later(now, s.o.request)
 	}
 	s.schedule()
 }
@@ -54,7 +61,11 @@ func (s *Socket) idleBy() int64 {
 	if s.o.inactivity <= 0 {
 		return 0
 	}
-	return max(later(s.active.Load(), s.o.inactivity), s.clocks.floor)
+	by := later(s.active.Load(), s.o.inactivity)
+	if a := s.annex; a != nil && a.notIdleFor != 0 {
+		by = max(by, a.notIdleFor)
+	}
+	return by
 }
 
 // pingBy is when the next ping is due, or, while a pong is waited for, when that
@@ -64,9 +75,9 @@ func (s *Socket) pingBy() (at int64, waiting bool) {
 	if every <= 0 {
 		return 0, false
 	}
-	received, pinged := s.received.Load(), s.clocks.pinged
+	received, pinged := s.received.Load(), s.pinged
 	if received >= pinged {
-		return later(received, every-time.Duration(s.clocks.jitter)), false
+		return later(received, every-s.early.of(every)), false
 	}
 	if s.o.write > 0 {
 		every = min(every, s.o.write)
@@ -84,20 +95,19 @@ func later(t int64, d time.Duration) int64 {
 
 // schedule sets the alarm to what comes first. It is called with mu held.
 func (s *Socket) schedule() {
-	c := &s.clocks
 	if s.conn == nil || s.over {
 		return
 	}
-	s.missed.Store(true) // before busy is asked: what ends then asks for missed
+	busy := s.signs.Or(alarmWaits)&isBusy != 0 // at once: what ends then asks for alarmWaits
 	var due [3]int64
 	switch {
 	case s.state != socketOpen:
-		due[0] = c.closeBy
-	case s.busy.Load(): // the other clocks stand
-		due[0] = c.endBy
+		due[0] = s.fate().closeBy
+	case busy: // the other clocks stand
+		due[0] = s.endBy
 	default:
-		s.missed.Store(false)
-		due[0], due[1] = c.endBy, s.idleBy()
+		s.sign(alarmWaits, false)
+		due[0], due[1] = s.endBy, s.idleBy()
 		due[2], _ = s.pingBy()
 	}
 	next := int64(0)
@@ -119,8 +129,11 @@ func (l *line) Alarm(c engine.Conn) {
 	now := ticks(time.Now())
 	is := func(t int64) bool { return t != 0 && now >= t }
 	s.mu.Lock()
-	open, busy := s.state == socketOpen, s.busy.Load()
-	closeBy, endBy, idleBy := s.clocks.closeBy, s.clocks.endBy, s.idleBy()
+	open, busy := s.state == socketOpen, s.has(isBusy)
+	closeBy, endBy, idleBy := int64(0), s.endBy, s.idleBy()
+	if !open {
+		closeBy = s.fate().closeBy
+	}
 	pingBy, waiting := s.pingBy()
 	s.mu.Unlock()
 	switch {
@@ -141,7 +154,7 @@ func (l *line) Alarm(c engine.Conn) {
 		return
 	case is(pingBy):
 		s.mu.Lock()
-		s.clocks.pinged, s.clocks.jitter = now, int64(rand.N(s.o.pingEvery/5+1))
+		s.pinged, s.early = now, draw()
 		s.mu.Unlock()
 		_ = s.ping(nil) // it is refused where pings wait, which will do
 	}

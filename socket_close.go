@@ -27,7 +27,10 @@ const (
 // In the event style a Close that the handler calls itself, or defers, does
 // nothing: the socket outlives it.
 func (s *Socket) Close() error {
-	if s.owner != 0 && s.owner == goroutineID() {
+	s.mu.Lock()
+	from := s.from
+	s.mu.Unlock()
+	if from != nil && from.goroutine != 0 && from.goroutine == goroutineID() {
 		return nil
 	}
 	return s.CloseWith(CloseNormal, "")
@@ -55,15 +58,15 @@ func (s *Socket) startClose(code int, reason string, cause error, failed bool) {
 		return
 	}
 	s.state = socketClosing
-	s.code, s.reason, s.cause, s.failed = code, ws.CutReason(reason), cause, failed
+	f := s.fate()
+	f.code, f.reason, f.cause, f.failed = code, ws.CutReason(reason), cause, failed
 	frame := ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
-	s.unsent = frame
+	f.unsent = frame
 	s.giveUpIn(closeTime)
 	s.mu.Unlock()
-	s.urgent.close()
 	s.sendClose(frame)
-	if s.inbox != nil {
-		s.inbox.shut()
+	if i := s.inbox(); i != nil {
+		i.shut()
 	}
 }
 
@@ -72,8 +75,8 @@ func (s *Socket) startClose(code int, reason string, cause error, failed bool) {
 func (s *Socket) sendClose(frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unsent != nil && s.conn.Send(frame) == nil {
-		s.unsent = nil
+	if f := s.fate(); f.unsent != nil && s.conn.Send(frame) == nil {
+		f.unsent = nil
 	}
 }
 
@@ -81,30 +84,30 @@ func (s *Socket) sendClose(frame []byte) {
 func (s *Socket) peerCloses(code int, reason string) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	s.urgent.close()
 	s.mu.Lock()
 	if s.state == socketEnded || s.got {
 		s.mu.Unlock()
 		return
 	}
 	s.got = true
-	last := s.unsent
+	f := s.fate()
+	last := f.unsent
 	if s.state == socketOpen {
 		last = ws.AppendClose(nil, s.masked(ws.Header{}), code, "")
 	}
-	if !s.failed {
-		s.code, s.reason = code, reason
+	if !f.failed {
+		f.code, f.reason = code, reason
 	}
-	s.unsent = last
-	if s.client { // the server ends the connection (RFC 6455, 7.1.1)
+	f.unsent = last
+	if s.o.client { // the server ends the connection (RFC 6455, 7.1.1)
 		s.state = socketClosing
 		s.giveUpIn(hangUpTime)
 	} else {
-		s.state, s.unsent = socketEnded, nil
+		s.state, f.unsent = socketEnded, nil
 		s.giveUpIn(closeTime)
 	}
 	s.mu.Unlock()
-	if s.client {
+	if s.o.client {
 		if last != nil {
 			s.sendClose(last)
 		}
@@ -118,19 +121,19 @@ func (s *Socket) peerCloses(code int, reason string) {
 func (s *Socket) fail(code int, reason string, cause error) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	s.urgent.close()
 	s.mu.Lock()
 	if s.state == socketEnded || s.got {
 		s.mu.Unlock()
 		return
 	}
+	f := s.fate()
 	var last []byte
-	if s.state == socketOpen || s.unsent != nil { // no close has been sent
+	if s.state == socketOpen || f.unsent != nil { // no close has been sent
 		last = ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
 	}
-	s.state, s.failed = socketEnded, true
-	s.code, s.reason, s.cause = code, ws.CutReason(reason), cause
-	s.unsent = nil
+	s.state, f.failed = socketEnded, true
+	f.code, f.reason, f.cause = code, ws.CutReason(reason), cause
+	f.unsent = nil
 	s.giveUpIn(closeTime)
 	s.mu.Unlock()
 	s.conn.End(last, cause)
@@ -138,7 +141,7 @@ func (s *Socket) fail(code int, reason string, cause error) {
 
 // giveUpIn bounds the end. It is called with mu held.
 func (s *Socket) giveUpIn(d time.Duration) {
-	s.clocks.closeBy = ticks(time.Now().Add(d))
+	s.fate().closeBy = ticks(time.Now().Add(d))
 	s.schedule()
 }
 
@@ -162,9 +165,19 @@ func (s *Socket) attached(asked func(*Socket)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
-		s.asked = asked
+		s.extra().asked = asked
 	}
 	return s.conn != nil
+}
+
+// askedFor is what attached has kept. It is called with mu held.
+func (s *Socket) askedFor() func(*Socket) {
+	if s.annex == nil {
+		return nil
+	}
+	asked := s.annex.asked
+	s.annex.asked = nil
+	return asked
 }
 
 // Hangup is the end of what the peer sends: in order on a client whose server
@@ -187,19 +200,18 @@ func (l *line) Hangup(c engine.Conn) {
 // Ending is the beginning of the end: whoever waits is told.
 func (l *line) Ending(_ engine.Conn, reason error) {
 	s := (*Socket)(l)
-	s.urgent.close()
 	s.mu.Lock()
 	s.state = socketEnded
-	if s.cause == nil {
-		s.cause = reason
+	if f := s.fate(); f.cause == nil {
+		f.cause = reason
 	}
-	if s.written != nil {
-		close(s.written)
-		s.written = nil
+	if a := s.annex; a.written != nil {
+		close(a.written)
+		a.written = nil
 	}
 	s.mu.Unlock()
-	if s.inbox != nil {
-		s.inbox.shut()
+	if i := s.inbox(); i != nil {
+		i.shut()
 	}
 }
 
@@ -214,22 +226,27 @@ func (l *line) Closed(_ engine.Conn, reason error) {
 func (s *Socket) close(reason error) {
 	s.mu.Lock()
 	s.over, s.state = true, socketEnded
-	cause := first(s.cause, reason, ErrGone)
+	f := s.fate()
+	cause := first(f.cause, reason, ErrGone)
 	switch {
-	case s.failed:
-		s.err = cause
+	case f.failed:
+		f.err = cause
 	case !s.got:
-		s.code, s.reason, s.err = CloseAbnormal, "", cause
+		f.code, f.reason, f.err = CloseAbnormal, "", cause
 	}
-	code, text, err, unbind := s.code, s.reason, s.err, s.unbind
+	code, text, err, failed := f.code, f.reason, f.err, f.failed
+	var unbind func() bool
+	if s.from != nil {
+		unbind = s.from.unbind
+	}
 	metric := reasonOf(err)
-	if errors.Is(s.cause, ErrShutdown) {
+	if errors.Is(f.cause, ErrShutdown) {
 		metric = metrics.Shutdown
 	}
 	s.mu.Unlock()
 	var panicked *engine.PanicError
-	if errors.As(err, &panicked) && !s.failed { // else it has been logged
-		s.srv.logPanic(panicked)
+	if errors.As(err, &panicked) && !failed { // else it has been logged
+		s.o.srv.logPanic(panicked)
 	}
 	if unbind != nil {
 		unbind()
@@ -242,31 +259,56 @@ func (s *Socket) close(reason error) {
 
 // finish is what follows the last callback.
 func (s *Socket) finish(metric metrics.Reason, err error) {
-	s.cancel(first(err, context.Canceled))
-	s.srv.counters.SocketsEnded[metric].Add(1)
-	s.leave()
-	if s.x != nil {
-		s.x.Finish(metric, err)
+	s.mu.Lock()
+	s.told = true
+	from, a := s.from, s.annex // which has the fate
+	cancel, cause := a.cancel, s.endCause()
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
 	}
-	close(s.done)
+	s.o.srv.counters.SocketsEnded[metric].Add(1)
+	s.leave()
+	if from != nil && from.x != nil {
+		from.x.Cancel()
+	}
+	s.entry.Finish(s.remote, s.bytesOut.Load(), metric, err)
+	s.mu.Lock()
+	s.finished = true
+	done := a.done
+	s.mu.Unlock()
+	if done != nil {
+		close(done)
+	}
 }
+
+// endCause is the cause of the context's end. It is called with mu held.
+func (s *Socket) endCause() error { return first(s.fate().err, context.Canceled) }
 
 // unbindAtEnd has unbind called when the socket has ended.
 func (s *Socket) unbindAtEnd(unbind func() bool) {
 	s.mu.Lock()
 	over := s.over
-	s.unbind = unbind
+	s.from.unbind = unbind
 	s.mu.Unlock()
 	if over {
 		unbind()
 	}
 }
 
+// forget is said when the handler has returned.
+func (s *Socket) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = nil
+}
+
 // leave takes the socket out of the counts.
 func (s *Socket) leave() {
-	s.srv.counters.Sockets.Add(-1)
-	if s.opens != nil {
-		s.opens.Add(-1)
+	s.o.srv.counters.Sockets.Add(-1)
+	if s.o.opens != nil {
+		s.o.opens.Add(-1)
 	}
-	s.srv.leave(&s.member)
+	leave(s.o.srv, &s.o.srv.sockets, s)
+	s.o.leave()
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"sync"
 
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -46,25 +45,24 @@ func (s *Socket) pong(payload []byte) {
 // urge sends what add puts into it, unless a close has been sent: nothing comes
 // behind that (RFC 6455, 5.5.1).
 func (s *Socket) urge(add func(u *urgent) error) error {
-	s.mu.Lock()
-	conn := s.conn // Open may come before adopt has returned
-	s.mu.Unlock()
-	u := &s.urgent
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.shut {
+	s.mu.Lock() // Open may come before adopt has returned
+	defer s.mu.Unlock()
+	if s.state != socketOpen {
 		return ErrClosed
 	}
-	if err := add(u); err != nil {
+	if s.urgent == nil {
+		s.urgent = &urgent{}
+	}
+	if err := add(s.urgent); err != nil {
 		return err
 	}
-	conn.Urge()
+	s.conn.Urge()
 	return nil
 }
 
 // masked is h with a fresh key on a client (RFC 6455, 5.3).
 func (s *Socket) masked(h ws.Header) ws.Header {
-	if s.client {
+	if s.o.client {
 		h.Masked = true
 		_, _ = rand.Read(h.Key[:]) // it never fails
 	}
@@ -74,12 +72,10 @@ func (s *Socket) masked(h ws.Header) ws.Header {
 // urgent is what goes out ahead of what waits: pings, and the answers to the
 // peer's.
 type urgent struct {
-	mu    sync.Mutex
 	pongs []byte // frames
 	last  int    // where the last of them begins
 	count int    // of the pings that they answer
 	pings []byte // frames
-	shut  bool   // a close has been sent
 }
 
 // pingsMost is how many bytes of pings may wait, and pongsMost how many pongs.
@@ -90,21 +86,15 @@ const (
 	pongsMost = 16
 )
 
-// close takes nothing more.
-func (u *urgent) close() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.shut = true
-}
-
 // Ahead appends what goes out ahead.
 func (l *line) Ahead(_ engine.Conn, dst []byte) []byte {
 	s := (*Socket)(l)
-	u := &s.urgent
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	dst = append(append(dst, u.pongs...), u.pings...)
-	u.pongs, u.last, u.count, u.pings = nil, 0, 0, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.urgent; u != nil {
+		dst = append(append(dst, u.pongs...), u.pings...)
+		s.urgent = nil
+	}
 	return dst
 }
 

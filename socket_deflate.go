@@ -5,26 +5,43 @@ import (
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
 
-// An inflater inflates what the peer sends.
-type inflater struct {
-	deflate.Inflater
-	text ws.UTF8 // of the message under way
+// A half is how one end compresses what it sends: 0 for not at all.
+type half uint8
+
+// keepsContext is the bit that stands beside a half's window.
+const keepsContext half = 1 << 7
+
+// halfOf is how the server, or else the client, compresses.
+func halfOf(d *ws.Deflate, server bool) half {
+	context, bits := d.Sends(server)
+	h := half(bits) // 8 to 15
+	if context {
+		h |= keepsContext
+	}
+	return h
 }
 
-func newInflater(d ws.Deflate, client bool, limit int64) *inflater {
-	context, bits := d.Sends(client) // the peer's half
-	return &inflater{Inflater: deflate.NewInflater(context, bits, limit)}
+// keeps says whether what has been compressed is kept for what follows.
+func (h half) keeps() bool { return h&keepsContext != 0 }
+
+// bits are those of the window.
+func (h half) bits() int { return int(h &^ keepsContext) }
+
+// A deflater compresses what a socket sends that keeps its context: what has been
+// compressed must be sent.
+type deflater struct{ deflate.Compressor }
+
+func newDeflater(h half) *deflater {
+	return &deflater{deflate.NewCompressor(true, h.bits())}
 }
 
-// A deflater compresses what the socket sends.
-type deflater struct {
-	deflate.Compressor
-	context bool // what has been compressed must be sent
-}
-
-func newDeflater(d ws.Deflate, client bool) *deflater {
-	context, bits := d.Sends(!client)
-	return &deflater{Compressor: deflate.NewCompressor(context, bits), context: context}
+// deflate appends a compressed piece of a message to dst. It is called with the
+// senders' lock held.
+func (s *Socket) deflate(dst, payload []byte, last bool) []byte {
+	if s.out.keeps() {
+		return s.annex.deflater.Append(dst, payload, last)
+	}
+	return deflate.Append(dst, payload, last, s.out.bits())
 }
 
 // deflateMost is the most that n bytes become when they do not compress.

@@ -112,7 +112,7 @@ var errEvents = errors.New("leat: Socket.Read: the socket has callbacks, which g
 // next call of Read. After an orderly close it answers io.EOF, after any other
 // end the reason, and when ctx is done first its cause: the socket lives on.
 func (s *Socket) Read(ctx context.Context) (Message, error) {
-	i := s.inbox
+	i := s.inbox()
 	if i == nil {
 		return Message{}, errEvents
 	}
@@ -127,7 +127,7 @@ func (s *Socket) Read(ctx context.Context) (Message, error) {
 	select {
 	case l := <-i.messages:
 		return i.open(l)
-	case <-s.done:
+	case <-s.Done():
 	case <-ctx.Done():
 		if !s.ended() { // which would be the reason for it
 			return Message{}, context.Cause(ctx)

@@ -89,65 +89,6 @@ type SocketOptions struct {
 	MaxPacket int64
 }
 
-// settings are SocketOptions resolved: positive, or 0 for none.
-type settings struct {
-	open, writable func(*Socket)
-	message        func(*Socket, Message)
-	closed         func(*Socket, int, string, error)
-	ping, pong     func(*Socket, []byte)
-
-	pingEvery, write, inactivity, request time.Duration
-
-	queue, maxMessage, maxFrame, maxPacket int
-
-	deflateMin int
-	anyText    bool
-	frames     bool
-}
-
-// events says whether the socket is in the event style.
-func (o *settings) events() bool {
-	return o.open != nil || o.message != nil || o.writable != nil || o.closed != nil
-}
-
-// deflateMin is where compression begins to pay: below, the bytes saved are few
-// and fit into the same packet anyway.
-const deflateMin = 256
-
-// settings resolves o, which may be nil, for a socket of this server.
-func (o *SocketOptions) settings(b *serve.Bounds) settings {
-	if o == nil {
-		o = &SocketOptions{}
-	}
-	c := b.Sockets
-	size := func(own, configured int64) int {
-		n := first(own, configured)
-		if n <= 0 || n > unbounded {
-			return unbounded
-		}
-		return int(n)
-	}
-	r := settings{
-		open: o.Open, writable: o.Writable, message: o.Message, closed: o.Close, ping: o.Ping, pong: o.Pong,
-		pingEvery:  positive(first(o.PingEvery, c.Ping)),
-		write:      positive(first(o.Write, b.Write)),
-		inactivity: positive(first(o.Inactivity, b.Inactivity)),
-		request:    o.Request,
-		queue:      size(o.Queue, b.Queue),
-		maxMessage: size(o.MaxMessage, c.MaxMessage),
-		maxFrame:   size(o.MaxFrame, c.MaxFrame),
-		maxPacket:  size(o.MaxPacket, c.MaxPacket),
-		deflateMin: first(o.DeflateMin, deflateMin),
-		anyText:    !o.ValidateUTF.or(!c.AnyText),
-		frames:     o.PreserveFrames.or(c.Frames),
-	}
-	if b.Whole {
-		r.request = first(o.Request, b.Request)
-	}
-	r.request = positive(r.request)
-	return r
-}
-
 // wish is the compression to offer or to grant, nil for none.
 func (o *SocketOptions) wish(c *serve.Sockets) *ws.Deflate {
 	if o == nil {

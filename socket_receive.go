@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/leat-dev/leat/internal/buffer"
 	"github.com/leat-dev/leat/internal/deflate"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -18,10 +17,11 @@ type line Socket
 func (l *line) Into() []byte {
 	s := (*Socket)(l)
 	left := s.reader.Left()
-	if s.packet == nil || left < intoLeast || s.packets.MaxPacket > 0 || s.packets.Frames {
+	in := s.intake
+	if in == nil || in.packet == nil || left < intoLeast || in.MaxPacket > 0 || in.Frames {
 		return nil
 	}
-	free := s.packets.Free()
+	free := in.Free()
 	if len(free) < intoLeast && int64(len(free)) < left {
 		return nil
 	}
@@ -35,7 +35,7 @@ const intoLeast = 16 << 10
 func (l *line) Data(_ engine.Conn, b []byte) {
 	s := (*Socket)(l)
 	s.bytesIn.Add(int64(len(b)))
-	s.busy.Store(true)
+	s.sign(isBusy, true)
 	s.begin()
 	for s.listens() {
 		ev, rest, err := s.reader.Next(b)
@@ -56,7 +56,9 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 	s.received.Store(now)
 	s.active.Store(now)
 	s.rest()
-	s.idle()
+	if s.intake != nil {
+		s.intake.rest()
+	}
 }
 
 // listens says whether what comes still matters. While our close waits for its
@@ -80,8 +82,7 @@ func (s *Socket) begin() {
 
 // rest lets the clocks go on that stood while a callback was running.
 func (s *Socket) rest() {
-	s.busy.Store(false)
-	if s.missed.Swap(false) {
+	if s.signs.And(^(isBusy|alarmWaits))&alarmWaits != 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.schedule()
@@ -101,7 +102,7 @@ func (s *Socket) user(fn func()) {
 			v = "runtime.Goexit"
 		}
 		p := &engine.PanicError{Value: v, Stack: debug.Stack()}
-		s.srv.logPanic(p)
+		s.o.srv.logPanic(p)
 		s.fail(CloseInternal, "the program failed", p)
 	}()
 	fn()
@@ -128,77 +129,6 @@ func (s *Socket) control(ev ws.Event) {
 	}
 }
 
-// data hands on what a piece of a message completes.
-func (s *Socket) data(ev ws.Event) {
-	if ev.Begin && ev.Opcode != ws.OpContinuation {
-		s.packets.Frames = s.framesOn.Load()
-	}
-	if !ev.Compressed {
-		s.assemble(ev)
-		return
-	}
-	z, src := s.inflater, ev.Payload
-	for {
-		out, rest, more, err := z.Next(src, ev.Last)
-		if err != nil {
-			s.violated(err)
-			return
-		}
-		if ev.Type == ws.OpText && !s.o.anyText && (!z.text.Write(out) || ev.Last && !more && !z.text.Complete()) {
-			s.violated(ws.NotUTF8())
-			return
-		}
-		piece := ev
-		piece.Payload, piece.End, piece.Last = out, ev.End && !more, ev.Last && !more
-		s.assemble(piece)
-		if !more {
-			break
-		}
-		src = rest
-	}
-	if ev.Last {
-		z.Release()
-	}
-}
-
-func (s *Socket) assemble(ev ws.Event) {
-	s.lend(&ev)
-	for m, ok := s.packets.Next(&ev); ok; m, ok = s.packets.Next(&ev) {
-		s.deliver(m)
-	}
-}
-
-// lend sees to room for what is gathered of a message that comes in cuts. What a
-// frame announces is lent ahead only as far as its peer has come with the
-// message: to four times that, and to sixteen times once that is much.
-func (s *Socket) lend(ev *ws.Event) {
-	a, have := &s.packets, 0
-	if !a.Idle() {
-		have = len(a.Buf)
-	}
-	if have == 0 && (ev.Last || a.Frames && ev.End) {
-		return // it has come whole
-	}
-	need := have + len(ev.Payload)
-	if a.MaxPacket > 0 && !a.Frames {
-		need = min(need, a.MaxPacket)
-	}
-	if need <= cap(a.Buf) {
-		return
-	}
-	ahead := int64(3)
-	if need >= lendMuch {
-		ahead = 15
-	}
-	b := buffer.Get(need + int(min(ev.Left, ahead*int64(need))))
-	b.B = append(b.B, a.Buf[:have]...)
-	s.packet.Free()
-	s.packet, a.Buf = b, b.B
-}
-
-// lendMuch is what a peer must have sent of a message to be trusted with more.
-const lendMuch = 32 << 10
-
 // deliver hands one message to whoever gets it.
 func (s *Socket) deliver(m ws.Message) {
 	s.mu.Lock()
@@ -209,22 +139,14 @@ func (s *Socket) deliver(m ws.Message) {
 	}
 	if m.Last {
 		s.counts.in.Add(1)
-		s.srv.counters.MessagesIn.Add(1)
+		s.o.srv.counters.MessagesIn.Add(1)
 	}
 	message := Message{Type: MessageType(m.Type), Data: m.Data, Last: m.Last, Continuation: m.Continuation}
 	switch {
-	case s.inbox != nil:
-		s.inbox.put(message)
 	case s.o.message != nil:
 		s.user(func() { s.o.message(s, message) })
-	}
-}
-
-// idle gives back what is not needed between messages.
-func (s *Socket) idle() {
-	if s.packets.Buf != nil && s.packets.Idle() {
-		s.packet.Free()
-		s.packet, s.packets.Buf = nil, nil
+	case !s.o.events():
+		s.annex.inbox.put(message)
 	}
 }
 
@@ -250,8 +172,8 @@ func (s *Socket) violated(err error) {
 // settle lets the blocking style deal with what it has been given. Behind a close
 // or a violation nothing else comes that could be hidden by this.
 func (s *Socket) settle() {
-	if s.inbox != nil {
-		s.inbox.settle()
+	if i := s.inbox(); i != nil {
+		i.settle()
 	}
 }
 
@@ -264,12 +186,12 @@ func (s *Socket) tooBig() {
 // life: they go on from where they stood.
 func (s *Socket) call(fn func()) {
 	began := time.Now()
-	s.busy.Store(true)
+	s.sign(isBusy, true)
 	fn()
 	s.mu.Lock()
 	stood := int64(time.Since(began))
 	s.received.Add(stood)
-	s.clocks.pinged += stood
+	s.pinged += stood
 	s.active.Store(min(s.active.Load()+stood, ticks(time.Now()))) // bytes may have gone meanwhile
 	s.mu.Unlock()
 	s.rest()

@@ -97,10 +97,10 @@ func (s *Socket) nextWrite() <-chan struct{} {
 	switch {
 	case s.state == socketEnded:
 		return closedChannel
-	case s.written == nil:
-		s.written = make(chan struct{})
+	case s.extra().written == nil:
+		s.annex.written = make(chan struct{})
 	}
-	return s.written
+	return s.annex.written
 }
 
 var closedChannel = func() chan struct{} {
@@ -122,8 +122,8 @@ func (s *Socket) wait(ctx context.Context, written <-chan struct{}) error {
 	switch {
 	case s.state != socketEnded:
 		return done
-	case s.cause != nil:
-		return fmt.Errorf("%w: %w", ErrClosed, s.cause)
+	case s.fate().cause != nil:
+		return fmt.Errorf("%w: %w", ErrClosed, s.fate().cause)
 	}
 	return ErrClosed
 }
@@ -192,7 +192,7 @@ func (s *Socket) owe() {
 	if s.o.writable == nil {
 		return
 	}
-	s.owed.Store(true)
+	s.sign(isOwed, true)
 	if s.nothingWaits() {
 		s.writable()
 	}
@@ -206,7 +206,7 @@ func (s *Socket) nothingWaits() bool {
 
 // writable calls Writable if it is owed.
 func (s *Socket) writable() {
-	if s.owed.CompareAndSwap(true, false) {
+	if s.has(isOwed) && s.signs.And(^isOwed)&isOwed != 0 {
 		s.conn.Call(func(engine.Conn) {
 			s.call(func() { s.user(func() { s.o.writable(s) }) })
 		})
@@ -222,7 +222,7 @@ func (s *Socket) queue(m Message, waits bool) error {
 	}
 	err := s.put(m, !m.Last, waits)
 	if !waits && errors.Is(err, ErrSlowReader) {
-		s.srv.counters.SlowMessages.Add(1)
+		s.o.srv.counters.SlowMessages.Add(1)
 		s.owe()
 	}
 	return err
@@ -256,7 +256,7 @@ func (s *Socket) compresses(m Message) bool {
 	if m.Continuation {
 		return s.openZ
 	}
-	return s.deflater != nil && len(m.Data) >= s.o.deflateMin
+	return s.out != 0 && len(m.Data) >= s.o.deflateMin
 }
 
 // put gives m, which has been admitted, to the connection: as it is, in one
@@ -282,7 +282,7 @@ func (s *Socket) put(m Message, asItIs, waits bool) error {
 	if s.open, s.openZ, s.text = kind, z, text; m.Last {
 		s.open = 0
 		s.counts.out.Add(1)
-		s.srv.counters.MessagesOut.Add(1)
+		s.o.srv.counters.MessagesOut.Add(1)
 	}
 	return nil
 }
@@ -290,7 +290,7 @@ func (s *Socket) put(m Message, asItIs, waits bool) error {
 // hand gives m's frames to the connection: how many bytes they are, and whether
 // they are compressed.
 func (s *Socket) hand(m Message, asItIs, waits bool) (size int, compressed bool, err error) {
-	if !s.client && !waits && !s.compresses(m) {
+	if !s.o.client && !waits && !s.compresses(m) {
 		size, err = s.handPlain(m, asItIs)
 		return size, false, err
 	}
@@ -349,14 +349,14 @@ const worthAsking = 4 << 10
 func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bool, err error) {
 	payload := m.Data
 	if compressed = s.compresses(m); compressed {
-		if s.deflater.context && !s.takesUpTo(s.o.framed(deflateMost(len(payload)))) {
+		if s.out.keeps() && !s.takesUpTo(s.o.framed(deflateMost(len(payload)))) {
 			return nil, false, ErrSlowReader // before the context changes
 		}
 		z := buffer.Get(deflateMost(len(payload)))
 		defer z.Free()
-		z.B = s.deflater.Append(z.B, payload, m.Last)
+		z.B = s.deflate(z.B, payload, m.Last)
 		whole := m.Last && !m.Continuation
-		if whole && !s.deflater.context && len(z.B) >= len(payload) {
+		if whole && !s.out.keeps() && len(z.B) >= len(payload) {
 			compressed = false
 		} else {
 			payload = z.B
@@ -392,12 +392,12 @@ func (s *Socket) takesUpTo(n int) bool {
 }
 
 // framed is the most that n bytes come to with their frames' headers.
-func (o *settings) framed(n int) int {
+func (o *terms) framed(n int) int {
 	return int(min(int64(n)+(int64(n)/int64(o.maxFrame)+2)*ws.MaxHeader, math.MaxInt32))
 }
 
 // mostSent is the most that one message comes to.
-func (o *settings) mostSent() int { return o.framed(deflateMost(o.maxMessage)) }
+func (o *terms) mostSent() int { return o.framed(deflateMost(o.maxMessage)) }
 
 // bytesTaken is how much of queued the system has taken.
 func (s *Socket) bytesTaken() int64 { return s.bytesOut.Load() }
@@ -407,12 +407,18 @@ func (l *line) Wrote(_ engine.Conn, n, left int) {
 	s := (*Socket)(l)
 	s.bytesOut.Add(int64(n))
 	s.active.Store(ticks(time.Now()))
-	if s.x != nil {
-		s.x.AddBytes(int64(n))
-	}
+	var written chan struct{}
+	var unsent []byte
 	s.mu.Lock()
-	written, unsent := s.written, s.unsent
-	s.written = nil
+	if a := s.annex; a != nil {
+		written, a.written = a.written, nil
+		if a.end != nil {
+			unsent = a.end.unsent
+		}
+		if written != nil {
+			s.tidy()
+		}
+	}
 	s.mu.Unlock()
 	if written != nil {
 		close(written)

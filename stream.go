@@ -78,7 +78,9 @@ type Stream struct {
 	over    bool
 	done    chan struct{}
 
-	member // in the server's list
+	member member[Stream]
+	remote string
+	entry  serve.Entry // after a hand-over under a Leat server
 }
 
 // NDJSON begins a stream of JSON values, one a line (application/x-ndjson).
@@ -138,8 +140,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	s.active.Store(ticks(now))
 	s.sent.Store(ticks(now))
 	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
-	s.of = s
-	if !srv.enter(&s.member) { // before any timer can end it
+	if !enter(srv, &srv.streams, s) { // before any timer can end it
 		http.Error(w, "the server stops", http.StatusServiceUnavailable)
 		s.cancel(ErrShutdown)
 		return nil, ErrShutdown
@@ -458,6 +459,9 @@ func (s *Stream) end(reason error, orderly bool) {
 	}
 }
 
+// listing is for the server's roll.
+func (s *Stream) listing() *member[Stream] { return &s.member }
+
 func (s *Stream) stop() { s.end(ErrShutdown, true) }
 
 func (s *Stream) kill() {
@@ -537,7 +541,7 @@ func (s *Stream) finish(reason error) {
 	s.cancel(reason)
 	s.srv.counters.Streams.Add(-1)
 	s.srv.counters.StreamsEnded[reasonOf(reason)].Add(1)
-	s.srv.leave(&s.member)
+	leave(s.srv, &s.srv.streams, s)
 	defer close(s.done)
 	for _, fn := range fns {
 		s.tell(fn, reason)

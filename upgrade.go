@@ -37,21 +37,26 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 	if answer.Status != http.StatusSwitchingProtocols {
 		return nil, u.refuse(answer)
 	}
-	s := newSocket(u.srv, o.settings(u.b), false, ws.Agreement{Protocol: answer.Protocol, Deflate: answer.Deflate})
-	s.x, s.remote, s.opens = x, r.RemoteAddr, u.b.Sockets.Open
-	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	t := o.terms(u.srv, u.b)
+	t.opens, t.protocol = u.b.Sockets.Open, answer.Protocol
+	s := newSocket(u.srv.settings.take(o.callbacks(), t), answer.Deflate)
+	s.from, s.remote = &origin{x: x}, r.RemoteAddr
+	if x == nil || !x.Bare(r.Context()) {
+		s.extra().values = context.WithoutCancel(r.Context())
+	}
 	if refusal := u.enter(s); refusal.Status != 0 {
-		s.cancel(ErrClosed)
 		return nil, u.refuse(refusal)
 	}
 	conn, pending, err := u.switchProtocols(s, answer.Header)
 	if err != nil {
-		s.cancel(err)
 		s.leave()
 		return nil, err
 	}
+	if x != nil {
+		s.entry = x.Entry(s.remote)
+	}
 	if s.o.events() {
-		s.owner = goroutineID()
+		s.from.goroutine = goroutineID()
 	}
 	s.adopt(conn, pending)
 	u.bind(s)
@@ -110,12 +115,16 @@ func (u *upgrade) enter(s *Socket) ws.Answer {
 	busy := func(text string) ws.Answer {
 		return ws.Answer{Status: http.StatusServiceUnavailable, Text: text, Header: []ws.Field{{Name: "Retry-After", Value: "5"}}}
 	}
-	if n, most := s.opens.Add(1), u.b.Sockets.Most; most > 0 && n > int64(most) {
-		s.opens.Add(-1)
+	leave := func() {
+		s.o.opens.Add(-1)
+		s.o.leave()
+	}
+	if n, most := s.o.opens.Add(1), u.b.Sockets.Most; most > 0 && n > int64(most) {
+		leave()
 		return busy("as many WebSockets are open as may be (limits.webSockets)")
 	}
-	if !u.srv.enter(&s.member) {
-		s.opens.Add(-1)
+	if !enter(u.srv, &u.srv.sockets, s) {
+		leave()
 		return busy("the server stops")
 	}
 	u.srv.counters.Sockets.Add(1)
@@ -194,6 +203,7 @@ func (u *upgrade) bind(s *Socket) {
 			case !events:
 				_ = s.CloseWith(CloseNormal, "")
 			}
+			s.forget()
 		})
 	case !events:
 		s.unbindAtEnd(context.AfterFunc(u.r.Context(), func() { _ = s.CloseWith(CloseNormal, "") }))

@@ -479,9 +479,6 @@ func (x *Exchange) finish(reason metrics.Reason, err error) {
 	l.write(x.remote, x.bytes.Load(), time.Since(x.start), reason, err)
 }
 
-// Finish writes the line of an exchange that was taken.
-func (x *Exchange) Finish(reason metrics.Reason, err error) { x.finish(reason, err) }
-
 // body bounds what is read of a request, and how long the peer may be silent.
 type body struct {
 	io.ReadCloser

@@ -1,0 +1,86 @@
+package leat
+
+import (
+	"context"
+
+	"github.com/leat-dev/leat/internal/serve"
+)
+
+// An annex holds what few sockets need, so that an idle one is small. It is made
+// when the first of it is needed. Its fields are read and written with
+// mu held, but for inbox and deflater, which stand before the socket is anybody's.
+type annex struct {
+	values     context.Context // of the request, or of Dial; nil for none
+	ctx        context.Context // of Context
+	cancel     context.CancelCauseFunc
+	done       chan struct{} // of Done
+	written    chan struct{} // closed when bytes have been taken; nil when nobody waits for it
+	notIdleFor int64         // ExtendTimeout's: the inactivity timeout is not before, as ticks; 0 for none
+	inbox      *inbox        // of the blocking style
+	deflater   *deflater     // that keeps its context
+	asked      func(*Socket) // of adopt, by a shutdown that came before
+	end        *fate
+}
+
+// A fate is how a socket ends.
+type fate struct {
+	unsent  []byte // our close, which the queue has no room for yet
+	closeBy int64  // the close handshake is given up, as ticks
+	failed  bool   // code and cause stand, whatever the peer says
+	code    int
+	reason  string
+	cause   error // why, where it does not become an orderly close
+	err     error
+}
+
+// An origin is the handler that a socket comes from, as far as the two have to do
+// with one another. Under a Leat server it is forgotten when the handler returns.
+type origin struct {
+	x         *serve.Exchange // nil outside a Leat server
+	goroutine uint64          // the handler's, in the event style
+	unbind    func() bool     // from the request's context; nil where it is not bound
+}
+
+// extra is the annex. It is called with mu held.
+func (s *Socket) extra() *annex {
+	if s.annex == nil {
+		s.annex = &annex{}
+	}
+	return s.annex
+}
+
+// tidy forgets an annex with nothing in it. It is called with mu held.
+func (s *Socket) tidy() {
+	if a := s.annex; a.values == nil && a.ctx == nil && a.done == nil && a.written == nil && a.notIdleFor == 0 &&
+		a.inbox == nil && a.deflater == nil && a.asked == nil && a.end == nil {
+		s.annex = nil
+	}
+}
+
+// fate is the socket's. It is called with mu held, when there is one.
+func (s *Socket) fate() *fate {
+	a := s.extra()
+	if a.end == nil {
+		a.end = &fate{}
+	}
+	return a.end
+}
+
+// inbox is that of the blocking style, else nil.
+func (s *Socket) inbox() *inbox {
+	if s.o.events() {
+		return nil
+	}
+	return s.annex.inbox
+}
+
+// newContext is one with these values, which may be nil.
+func newContext(values context.Context) (context.Context, context.CancelCauseFunc) {
+	if values == nil {
+		values = context.Background()
+	}
+	return context.WithCancelCause(values)
+}
+
+// listing is for the server's roll.
+func (s *Socket) listing() *member[Socket] { return &s.member }
