@@ -30,7 +30,7 @@ func (s *Stream) Every(d time.Duration, fn func() error) {
 		panic("leat: Stream.Every: there is no function to call")
 	}
 	s.mu.Lock()
-	s.fn, s.every, s.due = fn, d, time.Now()
+	s.fn, s.every, s.due = fn, d, ticks(time.Now())
 	s.mu.Unlock()
 	s.handOver()
 }
@@ -46,8 +46,8 @@ func (s *Stream) SetInterval(d time.Duration) {
 	if s.fn == nil {
 		return
 	}
-	s.every, s.due = d, time.Now().Add(d)
-	s.schedule(time.Now())
+	s.every, s.due = d, later(ticks(time.Now()), d)
+	s.schedule()
 }
 
 // Hold hands the stream over for others to send to, until Close or another end.
@@ -60,7 +60,7 @@ func (s *Stream) handOver() {
 	s.mu.Lock()
 	ended, again := s.ended, s.conn != nil
 	if again {
-		s.schedule(time.Now())
+		s.schedule()
 	}
 	s.handing = !ended && !again
 	s.mu.Unlock()
@@ -81,39 +81,40 @@ func (s *Stream) handOver() {
 	s.adopt(link, pending)
 	s.writer.Unlock()
 	if _, waits := link.(*responseLink); waits {
-		<-s.done
+		<-s.Done()
 	}
 }
 
 // takeOver writes the header, with what middleware has put into it, and takes
 // the connection, or else the response for as long as the handler waits.
 func (s *Stream) takeOver() (engine.Link, []byte, error) {
-	http1 := s.request.ProtoMajor == 1
-	if !s.started {
-		if s.x != nil && s.x.Refused() { // since the stream began
+	r, x := s.response, s.from.x
+	http1 := r.request.ProtoMajor == 1
+	if !r.started {
+		if x != nil && x.Refused() { // since the stream began
 			return nil, nil, errRefused
 		}
 		if http1 {
-			s.w.Header().Set("Connection", "close")
+			r.w.Header().Set("Connection", "close")
 		}
-		if _, err := s.w.Write(nil); err != nil {
+		if _, err := r.w.Write(nil); err != nil {
 			return nil, nil, writeError(err)
 		}
 	}
-	if err := s.rc.Flush(); err != nil {
+	if err := r.rc.Flush(); err != nil {
 		return nil, nil, writeError(err)
 	}
 	// A middleware that encodes must go on to see each byte.
-	if !http1 || s.w.Header().Get("Content-Encoding") != "" {
-		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil
+	if !http1 || r.w.Header().Get("Content-Encoding") != "" {
+		return &responseLink{s: s, response: r}, nil, nil
 	}
-	conn, rw, err := s.rc.Hijack()
+	conn, rw, err := r.rc.Hijack()
 	if err != nil {
-		return &responseLink{s: s, w: s.w, rc: s.rc}, nil, nil //nolint:nilerr // refused: the handler waits instead
+		return &responseLink{s: s, response: r}, nil, nil //nolint:nilerr // refused: the handler waits instead
 	}
-	limitKernel(conn, s.srv.bounds(s.x).SendBuffer, s.o.Write)
+	limitKernel(conn, s.o.srv.bounds(x).SendBuffer, s.o.Write)
 	s.mu.Lock()
-	s.chunked = s.request.ProtoAtLeast(1, 1)
+	s.chunked = r.request.ProtoAtLeast(1, 1)
 	s.mu.Unlock()
 	pending, _ := rw.Peek(rw.Reader.Buffered()) // it is buffered, so it is there
 	return conn, slices.Clone(pending), nil
@@ -125,29 +126,38 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 	owner := goroutineID()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r := s.response; r.timer != nil {
+		r.timer.Stop()
+	}
 	if !waits {
-		if s.unbind != nil {
-			s.unbind()
-		}
-		s.stray = -s.unread()
-		s.unbind = nil // with it go the request and its header
-		if s.x != nil {
-			s.remote = s.request.RemoteAddr
-			s.entry = s.x.Entry(s.remote)
-		}
-		s.w, s.rc, s.request = nil, nil, nil
+		s.letGo()
 	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.adopted, s.handing, s.owner = !waits, false, owner
+	s.adopted, s.handing, s.from.goroutine = !waits, false, owner
 	o := &engine.Options{Budget: int(s.o.Queue), Stall: s.o.Write}
-	s.conn = s.srv.engine.Adopt(link, pending, (*reader)(s), o)
+	s.conn = s.o.srv.engine.Adopt(link, pending, (*reader)(s), o)
 	if s.ended { // meanwhile, by a timeout or a shutdown
-		s.conn.End(s.lastBytes(), s.err)
+		s.conn.End(s.lastBytes(), s.reason())
 		return
 	}
-	s.schedule(time.Now())
+	s.schedule()
+}
+
+// letGo lets go of the response, the request and its header. It is called with mu
+// and the writer's lock held.
+func (s *Stream) letGo() {
+	r, x := s.response, s.from.x
+	if r.unbind != nil {
+		r.unbind()
+	}
+	if n := unread(r.request, x); n > 0 {
+		s.extra().stray = -n
+	}
+	if x != nil {
+		s.remote = r.request.RemoteAddr
+		s.entry = x.Entry(s.remote)
+		s.bytes.Store(x.Bytes())
+	}
+	s.response = nil
 }
 
 // A reader is a Stream as its connection sees it.
@@ -158,12 +168,12 @@ type reader Stream
 const strayBytes = 64 << 10
 
 // unread is the most that may still come of the request's body.
-func (s *Stream) unread() int64 {
-	switch n := s.request.ContentLength; {
+func unread(r *http.Request, x *serve.Exchange) int64 {
+	switch n := r.ContentLength; {
 	case n >= 0:
 		return n
-	case s.x != nil:
-		return s.x.Bounds.Body
+	case x != nil:
+		return x.Bounds.Body
 	}
 	return 0
 }
@@ -178,8 +188,9 @@ func (r *reader) Data(c engine.Conn, b []byte) {
 	s := (*Stream)(r)
 	s.moved(false)
 	s.mu.Lock()
-	s.stray += int64(len(b))
-	over := s.stray > strayBytes
+	a := s.extra()
+	a.stray += int64(len(b))
+	over := a.stray > strayBytes
 	s.mu.Unlock()
 	if over {
 		s.end(errTalks, false)
@@ -203,11 +214,13 @@ func (r *reader) Ahead(_ engine.Conn, dst []byte) []byte { return dst }
 // Alarm has what is due done as a callback, since the function of Every may
 // block. However long that takes, one call waits behind it.
 func (r *reader) Alarm(c engine.Conn) {
-	if s := (*Stream)(r); !s.rung.Swap(true) {
-		c.Call(func(engine.Conn) {
-			s.rung.Store(false)
-			s.alarm()
-		})
+	s := (*Stream)(r)
+	s.mu.Lock()
+	again := s.rung
+	s.rung = true
+	s.mu.Unlock()
+	if !again {
+		c.Call(func(engine.Conn) { s.alarm() })
 	}
 }
 
@@ -219,18 +232,20 @@ func (r *reader) Closed(_ engine.Conn, reason error) {
 	s := (*Stream)(r)
 	var panicked *engine.PanicError
 	if errors.As(reason, &panicked) {
-		s.srv.logPanic(panicked)
+		s.o.srv.logPanic(panicked)
 	}
 	s.mu.Lock()
-	if s.err == nil {
-		s.err = reason
+	if reason != nil && s.reason() == nil {
+		s.extra().err = reason
 	}
-	reason = s.err
-	adopted := s.adopted
+	reason = s.reason()
+	adopted, from := s.adopted, s.from
 	s.mu.Unlock()
-	if adopted && s.x != nil {
-		s.x.Cancel()
-		s.entry.Finish(s.remote, s.x.Bytes(), reasonOf(reason), reason)
+	if adopted {
+		if from != nil && from.x != nil {
+			from.x.Cancel()
+		}
+		s.entry.Finish(s.remote, s.bytes.Load(), reasonOf(reason), reason)
 	}
 	s.finish(reason)
 }
@@ -240,9 +255,8 @@ func (s *Stream) ignoresEOF() bool { return s.o.HalfClose == HalfCloseIgnore }
 // A responseLink is a response that could not be taken over: HTTP/2, and
 // wrappers that keep it. The handler waits while the engine writes to it.
 type responseLink struct {
+	*response
 	s       *Stream
-	w       http.ResponseWriter
-	rc      *http.ResponseController
 	orderly bool
 }
 
@@ -261,7 +275,7 @@ func (l *responseLink) Write(b []byte) (int, error) {
 }
 
 func (l *responseLink) SetWriteDeadline(t time.Time) error {
-	l.s.writesBy(t)
+	l.writesBy(t)
 	return l.setDeadline(t)
 }
 

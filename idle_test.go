@@ -108,13 +108,13 @@ func weighEngine(t *testing.T) int64 {
 	})
 }
 
-// An idle connection has its Socket (288 bytes) or Stream, the accepted Conn and
-// its place among the listener's (160), and the address of its peer (24). The
-// request, its header, net/http's part and its buffers, of 7 KiB and more, would
-// be seen; so would the query or the cookie alone.
+// An idle connection has its Socket (288 bytes) or Stream (192), the accepted Conn
+// and its place among the listener's (165), and the address of its peer (24). More
+// than that would be the Exchange alone (400), and much more the request, whose
+// query and cookie have 1 KiB each.
 func TestAnIdleConnectionHoldsNothingOfItsRequest(t *testing.T) {
 	warm()
-	engines := weighEngine(t) // about 1.2 KiB, of which the peer's half is 300 bytes
+	engines := weighEngine(t) // about 1.4 KiB, the descriptors of both ends and timers with it
 	options := &leat.SocketOptions{Message: func(s *leat.Socket, m leat.Message) { _, _ = s.Send(m) }}
 	payload := make([]byte, 1<<10) // which does not compress
 	_, _ = rand.Read(payload)      // it never fails
@@ -147,6 +147,36 @@ func TestAnIdleConnectionHoldsNothingOfItsRequest(t *testing.T) {
 				}
 			},
 		},
+		{
+			name: "a stream that is held",
+			most: 500,
+			handle: func(w http.ResponseWriter, r *http.Request) {
+				s, err := leat.NDJSON(w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Hold()
+			},
+		},
+		{
+			name: "a stream that has sent a record",
+			most: 500,
+			handle: func(w http.ResponseWriter, r *http.Request) {
+				s, err := leat.SSE(w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Every(time.Hour, func() error { return s.Send(1) })
+			},
+			talk: func(c net.Conn) {
+				want := []byte("9\r\ndata: 1\n\n\r\n")
+				if _, err := io.ReadFull(c, buf[:len(want)]); err != nil || !bytes.Equal(buf[:len(want)], want) {
+					t.Fatalf("%q (%v)", buf[:len(want)], err)
+				}
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, url := start(t, nil, func(srv *leat.Server) { srv.HandleFunc("/live", c.handle) })
@@ -157,9 +187,8 @@ func TestAnIdleConnectionHoldsNothingOfItsRequest(t *testing.T) {
 				if _, err := io.WriteString(conn, request); err != nil {
 					t.Fatal(err)
 				}
-				for n := 0; !bytes.Contains(buf[:n], []byte("\r\n\r\n")); {
-					k, err := conn.Read(buf[n:])
-					if n += k; err != nil {
+				for n := 0; !bytes.HasSuffix(buf[:n], []byte("\r\n\r\n")); n++ { // and no byte of what follows
+					if _, err := conn.Read(buf[n : n+1]); err != nil {
 						t.Fatal(err)
 					}
 				}

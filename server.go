@@ -33,17 +33,18 @@ const Version = "0.1.0"
 // Its methods may be called from any goroutine. Handlers are registered before
 // the first request.
 type Server struct {
-	config   Config
-	options  serve.Options
-	files    io.Closer // the documents, or nil
-	engine   engine.Engine
-	log      *slog.Logger
-	counters metrics.Counters
-	live     serve.Live
-	gate     serve.Gate
-	settings shelf // of sockets
-	named    map[string]http.Handler
-	entries  []entry // what has been registered, for the warnings at the start
+	config      Config
+	options     serve.Options
+	files       io.Closer // the documents, or nil
+	engine      engine.Engine
+	log         *slog.Logger
+	counters    metrics.Counters
+	live        serve.Live
+	gate        serve.Gate
+	settings    shelf // of sockets
+	streamTerms serve.Shelf[streamTerms]
+	named       map[string]http.Handler
+	entries     []entry // what has been registered, for the warnings at the start
 
 	mu        sync.Mutex
 	listeners []serve.Listener

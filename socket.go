@@ -178,28 +178,14 @@ func (s *Socket) RemoteAddr() string { return s.remote }
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.extra()
-	if a.ctx == nil {
-		a.ctx, a.cancel = newContext(a.values)
-		if s.told {
-			a.cancel(s.endCause())
-		}
-	}
-	return a.ctx
+	return s.extra().context(s.told, s.endCause())
 }
 
 // Done is closed when the socket has ended, after the Close callback.
 func (s *Socket) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.finished {
-		return closedChannel
-	}
-	a := s.extra()
-	if a.done == nil {
-		a.done = make(chan struct{})
-	}
-	return a.done
+	return s.extra().doneUnless(s.finished)
 }
 
 // Err is nil while the socket lives and after an orderly close, else the reason

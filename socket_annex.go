@@ -1,19 +1,12 @@
 package leat
 
-import (
-	"context"
-
-	"github.com/leat-dev/leat/internal/serve"
-)
+import "github.com/leat-dev/leat/internal/serve"
 
 // An annex holds what few sockets need, so that an idle one is small. It is made
 // when the first of it is needed. Its fields are read and written with
 // mu held, but for inbox and deflater, which stand before the socket is anybody's.
 type annex struct {
-	values     context.Context // of the request, or of Dial; nil for none
-	ctx        context.Context // of Context
-	cancel     context.CancelCauseFunc
-	done       chan struct{} // of Done
+	scope
 	written    chan struct{} // closed when bytes have been taken; nil when nobody waits for it
 	notIdleFor int64         // ExtendTimeout's: the inactivity timeout is not before, as ticks; 0 for none
 	inbox      *inbox        // of the blocking style
@@ -33,12 +26,12 @@ type fate struct {
 	err     error
 }
 
-// An origin is the handler that a socket comes from, as far as the two have to do
-// with one another. Under a Leat server it is forgotten when the handler returns.
+// An origin is the handler that a socket or stream comes from, as far as the two
+// have to do with one another. Under a Leat server it is forgotten when the handler returns.
 type origin struct {
 	x         *serve.Exchange // nil outside a Leat server
-	goroutine uint64          // the handler's, in the event style
-	unbind    func() bool     // from the request's context; nil where it is not bound
+	goroutine uint64          // the handler's, once it need not wait any more
+	unbind    func() bool     // a socket's, from the request's context; nil where it is not bound
 }
 
 // extra is the annex. It is called with mu held.
@@ -72,14 +65,6 @@ func (s *Socket) inbox() *inbox {
 		return nil
 	}
 	return s.annex.inbox
-}
-
-// newContext is one with these values, which may be nil.
-func newContext(values context.Context) (context.Context, context.CancelCauseFunc) {
-	if values == nil {
-		values = context.Background()
-	}
-	return context.WithCancelCause(values)
 }
 
 // listing is for the server's roll.

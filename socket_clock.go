@@ -116,11 +116,7 @@ func (s *Socket) schedule() {
 			next = t
 		}
 	}
-	if next == 0 {
-		s.conn.SetAlarm(time.Time{})
-		return
-	}
-	s.conn.SetAlarm(epoch.Add(time.Duration(next)))
+	s.conn.SetAlarm(timeOf(next))
 }
 
 // Alarm does what is due.

@@ -283,7 +283,7 @@ func (s *Socket) finish(metric metrics.Reason, err error) {
 }
 
 // endCause is the cause of the context's end. It is called with mu held.
-func (s *Socket) endCause() error { return first(s.fate().err, context.Canceled) }
+func (s *Socket) endCause() error { return first(s.reason(), context.Canceled) }
 
 // unbindAtEnd has unbind called when the socket has ended.
 func (s *Socket) unbindAtEnd(unbind func() bool) {

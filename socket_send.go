@@ -103,12 +103,6 @@ func (s *Socket) nextWrite() <-chan struct{} {
 	return s.annex.written
 }
 
-var closedChannel = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
 // wait waits for more to be taken, and answers why that will not come.
 func (s *Socket) wait(ctx context.Context, written <-chan struct{}) error {
 	var done error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -35,52 +34,37 @@ import (
 // that leaves or stalls, a timeout and a shutdown end the stream once; from
 // then on calls answer [ErrClosed], and [Stream.Err] the reason.
 type Stream struct {
-	format *format
-	o      StreamOptions // resolved: positive, or 0 for none
-	srv    *Server
-	x      *serve.Exchange // nil outside a Leat server
+	member   member[Stream]
+	o        *streamTerms
+	conn     engine.Conn  // after the hand-over
+	response *response    // nil once the connection has been taken over
+	from     *origin      // while its handler runs
+	annex    *streamAnnex // nil while nothing is in it
 
-	lastEventID string
-	ctx         context.Context // without the request's end; cancelled with the stream's
-	cancel      context.CancelCauseFunc
-
-	writer  sync.Mutex // held by the one who writes, or hands over
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	request *http.Request // until the hand-over
-	arms    bool          // each write sets a deadline
-	started bool          // the header is written
-
-	deadline atomic.Int64 // of the write under way, as ticks; 0 for none
+	// Of the log's line, once the connection has been taken over.
+	entry  serve.Entry
+	remote string
+	bytes  atomic.Int64
 
 	active atomic.Int64 // when a byte last went either way, as ticks
 	sent   atomic.Int64 // when one last went out, as ticks
-	rung   atomic.Bool  // the connection's alarm has rung, and alarm is about to run
 
-	mu      sync.Mutex
-	unbind  func() bool   // from the request's context; nil after a hand-over
-	handing bool          // a hand-over is under way
-	conn    engine.Conn   // after the hand-over
-	adopted bool          // the connection is the engine's, the handler has gone
-	owner   uint64        // the goroutine that handed over
-	chunked bool          // on conn
-	timer   *time.Timer   // before the hand-over
-	every   time.Duration // between calls of fn
-	fn      func() error
-	due     time.Time // of fn
-	endBy   time.Time // the request timeout
-	floor   time.Time // the inactivity timeout is not before
-	jitter  time.Duration
-	stray   int64 // bytes that the reader sent beyond its request
-	ended   bool
-	err     error
-	onClose []func(error)
-	over    bool
-	done    chan struct{}
+	writer sync.Mutex // held by the one who writes, or hands over
+	mu     sync.Mutex
 
-	member member[Stream]
-	remote string
-	entry  serve.Entry // after a hand-over under a Leat server
+	every time.Duration // between calls of fn
+	fn    func() error
+	due   int64 // of fn, as ticks; 0 for never
+	endBy int64 // the request timeout, as ticks; 0 for none
+	early early // how much, the next heartbeat is
+
+	rung     bool // the connection's alarm has rung, and alarm is about to run
+	handing  bool // a hand-over is under way
+	adopted  bool // the connection is the engine's, the handler has gone
+	chunked  bool // on conn
+	ended    bool
+	over     bool
+	finished bool // Done is closed
 }
 
 // NDJSON begins a stream of JSON values, one a line (application/x-ndjson).
@@ -114,35 +98,36 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	}
 	srv := serverOf(r.Context())
 	s := &Stream{
-		format: f, o: srv.streamOptions(o, x), srv: srv, x: x,
-		w: w, rc: http.NewResponseController(w), request: r,
-		lastEventID: r.Header.Get("Last-Event-Id"),
-		done:        make(chan struct{}),
+		o:        srv.streamTerms.Share(streamTerms{srv.streamOptions(o, x), srv, f}),
+		response: &response{w: w, rc: http.NewResponseController(w), request: r},
+		from:     &origin{x: x},
 	}
-	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	if id := r.Header.Get("Last-Event-Id"); id != "" {
+		s.extra().lastEventID = id
+	}
+	if x == nil || !x.Bare(r.Context()) {
+		s.extra().values = context.WithoutCancel(r.Context())
+	}
 	s.setHeader(w.Header())
 	if r.Method == http.MethodHead {
-		s.ended, s.over = true, true
-		s.cancel(nil)
-		close(s.done)
+		s.ended, s.over, s.finished = true, true, true
 		return s, nil
 	}
 	ours := x != nil && x.Conn() != nil
-	s.arms = !ours || r.ProtoMajor != 1
+	s.response.arms = !ours || r.ProtoMajor != 1
 	if ours && r.ProtoMajor == 1 {
 		x.Conn().IgnoreEOF(s.ignoresEOF())
 		x.Conn().Stall(s.o.Write)
 		limitKernel(x.Conn(), x.Bounds.SendBuffer, s.o.Write)
 	}
-	_ = s.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
+	_ = s.response.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
 
 	now := time.Now()
 	s.active.Store(ticks(now))
 	s.sent.Store(ticks(now))
-	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
+	s.early = draw()
 	if !enter(srv, &srv.streams, s) { // before any timer can end it
 		http.Error(w, "the server stops", http.StatusServiceUnavailable)
-		s.cancel(ErrShutdown)
 		return nil, ErrShutdown
 	}
 	srv.counters.Streams.Add(1)
@@ -153,7 +138,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	ctx := r.Context()
 	s.mu.Lock()
 	if !s.ended {
-		s.unbind = context.AfterFunc(ctx, func() { s.left(context.Cause(ctx)) })
+		s.response.unbind = context.AfterFunc(ctx, func() { s.left(context.Cause(ctx)) })
 	}
 	s.mu.Unlock()
 	s.UpdateDeadline()
@@ -163,7 +148,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 var errRefused = errors.New("leat: a limit has answered the request")
 
 func (s *Stream) setHeader(h http.Header) {
-	h.Set("Content-Type", s.format.contentType)
+	h.Set("Content-Type", s.o.format.contentType)
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	h.Del("Content-Length")
@@ -207,6 +192,7 @@ func (s *Stream) returned(failure error) {
 	s.mu.Unlock()
 	switch {
 	case adopted:
+		s.forget()
 	case failure == nil:
 		_ = s.close() // the reason is in Err
 	default:
@@ -219,11 +205,18 @@ func (s *Stream) returned(failure error) {
 	}
 }
 
+// forget is said when the handler has returned.
+func (s *Stream) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = nil
+}
+
 // logged says whether the stream has ended with its handler, and why.
 func (s *Stream) logged() (ended bool, reason metrics.Reason, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.adopted, reasonOf(s.err), s.err
+	return !s.adopted, reasonOf(s.reason()), s.reason()
 }
 
 // Send sends v as JSON: one line, or one event without a name. In the blocking
@@ -234,7 +227,7 @@ func (s *Stream) logged() (ended bool, reason metrics.Reason, err error) {
 func (s *Stream) Send(v any) error {
 	b := getScratch()
 	defer b.free()
-	if err := s.format.value(b, v); err != nil {
+	if err := s.o.format.value(b, v); err != nil {
 		return err
 	}
 	return s.put(b, 1)
@@ -246,7 +239,7 @@ func (s *Stream) Send(v any) error {
 func (s *Stream) SendEvent(e Event) error {
 	b := getScratch()
 	defer b.free()
-	if err := s.format.event(b, e); err != nil {
+	if err := s.o.format.event(b, e); err != nil {
 		return err
 	}
 	return s.put(b, 1)
@@ -257,7 +250,7 @@ func (s *Stream) SendEvent(e Event) error {
 func (s *Stream) Comment(text string) error {
 	b := getScratch()
 	defer b.free()
-	s.format.comment(b, text)
+	s.o.format.comment(b, text)
 	return s.put(b, 0)
 }
 
@@ -296,9 +289,9 @@ func (s *Stream) deliver(b *scratch, records int64) error {
 		return ErrClosed
 	case err == nil:
 		s.moved(true)
-		s.srv.counters.Records.Add(records)
+		s.o.srv.counters.Records.Add(records)
 	case errors.Is(err, ErrSlowReader):
-		s.srv.counters.SlowRecords.Add(records)
+		s.o.srv.counters.SlowRecords.Add(records)
 		if s.o.Slow == SlowEnd {
 			s.end(err, false)
 		}
@@ -315,32 +308,33 @@ func (s *Stream) queue(conn engine.Conn, frame []byte) error {
 		return ErrSlowReader
 	case errors.Is(err, engine.ErrTooLarge):
 		return fmt.Errorf("%w: %d bytes, %d allowed", ErrTooLarge, len(frame), s.o.Queue)
-	case err == nil && s.x != nil:
-		s.x.AddBytes(int64(len(frame)))
+	case err == nil:
+		s.bytes.Add(int64(len(frame)))
 	}
 	return err
 }
 
 // write writes and flushes in the blocking style.
 func (s *Stream) write(b []byte) error {
-	if !s.started && s.o.Write > 0 && s.request.ProtoMajor == 1 && s.request.ContentLength != 0 {
+	r := s.response
+	if !r.started && s.o.Write > 0 && r.request.ProtoMajor == 1 && r.request.ContentLength != 0 {
 		// Before the first byte net/http reads what the handler has left of
 		// the request's body, which may never come.
-		if s.rc.SetReadDeadline(time.Now().Add(s.o.Write)) == nil {
-			defer func() { _ = s.rc.SetReadDeadline(time.Time{}) }() // it could be set
+		if r.rc.SetReadDeadline(time.Now().Add(s.o.Write)) == nil {
+			defer func() { _ = r.rc.SetReadDeadline(time.Time{}) }() // it could be set
 		}
 	}
-	s.started = true
+	r.started = true
 	armed := false
-	if s.arms && s.o.Write > 0 {
+	if r.arms && s.o.Write > 0 {
 		by := time.Now().Add(s.o.Write)
-		if armed = s.rc.SetWriteDeadline(by) == nil; armed {
-			s.writesBy(by)
+		if armed = r.rc.SetWriteDeadline(by) == nil; armed {
+			r.writesBy(by)
 		}
 	}
-	_, err := s.w.Write(b)
+	_, err := r.w.Write(b)
 	if err == nil {
-		err = s.rc.Flush()
+		err = r.rc.Flush()
 	}
 	switch {
 	case err != nil && s.late():
@@ -348,8 +342,8 @@ func (s *Stream) write(b []byte) error {
 	case err != nil:
 		return writeError(err)
 	case armed: // HTTP/2 resets a stream whose deadline passes, write or none
-		_ = s.rc.SetWriteDeadline(time.Time{})
-		s.writesBy(time.Time{})
+		_ = r.rc.SetWriteDeadline(time.Time{})
+		r.writesBy(time.Time{})
 	}
 	return nil
 }
@@ -358,62 +352,85 @@ func (s *Stream) write(b []byte) error {
 // while it is not. After that its handler may have returned, and w is not ours
 // any more. It is called with the writer's lock held.
 func (s *Stream) requestEnd() error {
-	if s.request == nil {
+	if s.response == nil {
 		return nil
 	}
-	return context.Cause(s.request.Context())
+	return context.Cause(s.response.request.Context())
 }
 
 // writesBy notes the deadline of the write under way; zero for none.
-func (s *Stream) writesBy(t time.Time) {
+func (r *response) writesBy(t time.Time) {
 	if t.IsZero() {
-		s.deadline.Store(0)
+		r.deadline.Store(0)
 		return
 	}
-	s.deadline.Store(ticks(t))
+	r.deadline.Store(ticks(t))
 }
 
 // late says whether a write has passed its deadline. HTTP/2 ends such a stream,
 // and HTTP/1.1 its request, without saying why.
 func (s *Stream) late() bool {
-	if s.x != nil && s.x.Conn() != nil && s.x.Conn().Stalled() {
+	s.mu.Lock()
+	from, r := s.from, s.response
+	s.mu.Unlock()
+	if from != nil && from.x != nil && from.x.Conn() != nil && from.x.Conn().Stalled() {
 		return true
 	}
-	by := s.deadline.Load()
+	if r == nil {
+		return false
+	}
+	by := r.deadline.Load()
 	return by != 0 && ticks(time.Now()) >= by
 }
 
-// Context carries the values of the request's context and is cancelled when
-// the stream ends, with the reason as its cause.
-func (s *Stream) Context() context.Context { return s.ctx }
+// Context carries the values that others have put into the request's context:
+// under a Leat server not those of net/http. It is cancelled when the stream ends,
+// with the reason as its cause.
+func (s *Stream) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extra().context(s.ended, s.endCause())
+}
 
 // LastEventID is the request's Last-Event-ID: the id of the last event that a
 // reader which comes back has seen, "" at first.
-func (s *Stream) LastEventID() string { return s.lastEventID }
+func (s *Stream) LastEventID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.annex == nil {
+		return ""
+	}
+	return s.annex.lastEventID
+}
 
 // OnClose has fn called once when the stream has ended, with the reason: nil
 // after an orderly end. On a stream that has ended it is called at once.
 func (s *Stream) OnClose(fn func(error)) {
 	s.mu.Lock()
 	if !s.over {
-		s.onClose = append(s.onClose, fn)
+		a := s.extra()
+		a.onClose = append(a.onClose, fn)
 		s.mu.Unlock()
 		return
 	}
-	err := s.err
+	err := s.reason()
 	s.mu.Unlock()
 	fn(err)
 }
 
 // Done is closed when the stream has ended and nothing more will be written.
-func (s *Stream) Done() <-chan struct{} { return s.done }
+func (s *Stream) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extra().doneUnless(s.finished)
+}
 
 // Err is nil while the stream lives and after an orderly end, else the reason
 // of its end.
 func (s *Stream) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err
+	return s.reason()
 }
 
 // Close ends the stream in good order: what was sent reaches the reader, and
@@ -422,9 +439,9 @@ func (s *Stream) Err() error {
 // nothing.
 func (s *Stream) Close() error {
 	s.mu.Lock()
-	owner := s.owner
+	from := s.from
 	s.mu.Unlock()
-	if owner != 0 && owner == goroutineID() {
+	if from != nil && from.goroutine != 0 && from.goroutine == goroutineID() {
 		return nil
 	}
 	return s.close()
@@ -459,9 +476,6 @@ func (s *Stream) end(reason error, orderly bool) {
 	}
 }
 
-// listing is for the server's roll.
-func (s *Stream) listing() *member[Stream] { return &s.member }
-
 func (s *Stream) stop() { s.end(ErrShutdown, true) }
 
 func (s *Stream) kill() {
@@ -481,9 +495,12 @@ func (s *Stream) mark(reason error) bool {
 	if s.ended {
 		return false
 	}
-	s.ended, s.err = true, reason
-	if s.timer != nil {
-		s.timer.Stop()
+	s.ended = true
+	if reason != nil {
+		s.extra().err = reason
+	}
+	if r := s.response; r != nil && r.timer != nil {
+		r.timer.Stop()
 	}
 	return true
 }
@@ -493,11 +510,7 @@ func (s *Stream) settle(reason error, orderly bool) {
 	s.mu.Lock()
 	conn, last, handing := s.conn, s.lastBytes(), s.handing
 	s.mu.Unlock()
-	if reason == nil {
-		s.cancel(context.Canceled)
-	} else {
-		s.cancel(reason)
-	}
+	s.cancel()
 	switch {
 	case handing: // who hands over ends it
 	case conn == nil:
@@ -506,6 +519,21 @@ func (s *Stream) settle(reason error, orderly bool) {
 		conn.End(last, reason)
 	default:
 		conn.Abort(reason)
+	}
+}
+
+// cancel ends the context of a stream that has ended. One that is asked for later
+// has ended already.
+func (s *Stream) cancel() {
+	s.mu.Lock()
+	var cancel context.CancelCauseFunc
+	if s.annex != nil {
+		cancel = s.annex.cancel
+	}
+	cause := s.endCause()
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
 	}
 }
 
@@ -526,25 +554,41 @@ func (s *Stream) finish(reason error) {
 		s.mu.Unlock()
 		return
 	}
-	s.over, s.ended = true, true
-	if s.err == nil {
-		s.err = reason
+	s.over, s.ended, s.fn = true, true, nil
+	var fns []func(error)
+	var unbind func() bool
+	if reason != nil && s.reason() == nil {
+		s.extra().err = reason
 	}
-	reason = s.err
-	fns, unbind := s.onClose, s.unbind
-	s.onClose, s.fn, s.unbind = nil, nil, nil
+	reason = s.reason()
+	if a := s.annex; a != nil {
+		fns, a.onClose = a.onClose, nil
+	}
+	if r := s.response; r != nil {
+		unbind, r.unbind = r.unbind, nil
+	}
 	s.mu.Unlock()
 
 	if unbind != nil {
 		unbind()
 	}
-	s.cancel(reason)
-	s.srv.counters.Streams.Add(-1)
-	s.srv.counters.StreamsEnded[reasonOf(reason)].Add(1)
-	leave(s.srv, &s.srv.streams, s)
-	defer close(s.done)
+	s.cancel()
+	s.o.srv.counters.Streams.Add(-1)
+	s.o.srv.counters.StreamsEnded[reasonOf(reason)].Add(1)
+	leave(s.o.srv, &s.o.srv.streams, s)
+	defer s.finishes()
 	for _, fn := range fns {
 		s.tell(fn, reason)
+	}
+}
+
+// finishes closes Done.
+func (s *Stream) finishes() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finished = true
+	if s.annex != nil && s.annex.done != nil {
+		close(s.annex.done)
 	}
 }
 
@@ -552,7 +596,7 @@ func (s *Stream) finish(reason error) {
 func (s *Stream) tell(fn func(error), reason error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.srv.logPanic(&engine.PanicError{Value: v, Stack: debug.Stack()})
+			s.o.srv.logPanic(&engine.PanicError{Value: v, Stack: debug.Stack()})
 		}
 	}()
 	fn(reason)

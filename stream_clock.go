@@ -2,7 +2,6 @@ package leat
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
@@ -10,84 +9,92 @@ import (
 func (s *Stream) ExtendTimeout(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if idle := s.idleBy(); !idle.IsZero() {
-		s.floor = idle.Add(d)
+	if idle := s.idleBy(); idle != 0 {
+		s.extra().notIdleFor = later(idle, d)
 	}
-	if !s.endBy.IsZero() {
-		s.endBy = s.endBy.Add(d)
+	if s.endBy != 0 {
+		s.endBy = later(s.endBy, d)
 	}
-	s.schedule(time.Now())
+	s.schedule()
 }
 
 // UpdateDeadline starts the inactivity and the request timeout anew.
 func (s *Stream) UpdateDeadline() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.active.Store(ticks(now))
-	s.floor, s.endBy = time.Time{}, time.Time{}
-	if s.o.Request > 0 {
-		s.endBy = now.Add(s.o.Request)
+	now := ticks(time.Now())
+	s.active.Store(now)
+	if s.annex != nil {
+		s.annex.notIdleFor = 0
 	}
-	s.schedule(now)
+	s.endBy = 0
+	if s.o.Request > 0 {
+		s.endBy = later(now, s.o.Request)
+	}
+	s.schedule()
 }
 
-// idleBy is when the inactivity timeout ends the stream; zero for never.
-func (s *Stream) idleBy() time.Time {
+// idleBy is when the inactivity timeout ends the stream; 0 for never.
+func (s *Stream) idleBy() int64 {
 	if s.o.Inactivity <= 0 {
-		return time.Time{}
+		return 0
 	}
-	by := epoch.Add(time.Duration(s.active.Load())).Add(s.o.Inactivity)
-	if by.Before(s.floor) {
-		return s.floor
+	by := later(s.active.Load(), s.o.Inactivity)
+	if a := s.annex; a != nil && a.notIdleFor != 0 {
+		by = max(by, a.notIdleFor)
 	}
 	return by
 }
 
-// beatBy is when a heartbeat is due; zero for never.
-func (s *Stream) beatBy() time.Time {
+// beatBy is when a heartbeat is due; 0 for never.
+func (s *Stream) beatBy() int64 {
 	if s.o.Heartbeat <= 0 {
-		return time.Time{}
+		return 0
 	}
-	return epoch.Add(time.Duration(s.sent.Load())).Add(s.o.Heartbeat - s.jitter)
+	return later(s.sent.Load(), s.o.Heartbeat-s.early.of(s.o.Heartbeat))
 }
 
 // schedule sets the alarm to what comes first. It is called with mu held.
-func (s *Stream) schedule(now time.Time) {
-	var first, due time.Time
+func (s *Stream) schedule() {
+	if s.ended {
+		return
+	}
+	var next, due int64
 	if s.conn != nil { // fn is called by the engine alone
 		due = s.due
 	}
-	for _, t := range [...]time.Time{due, s.endBy, s.idleBy(), s.beatBy()} {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
+	for _, t := range [...]int64{due, s.endBy, s.idleBy(), s.beatBy()} {
+		if t != 0 && (next == 0 || t < next) {
+			next = t
 		}
 	}
-	switch {
-	case s.ended:
-	case s.conn != nil:
-		s.conn.SetAlarm(first)
-	case s.timer != nil && first.IsZero():
-		s.timer.Stop()
-	case s.timer != nil:
-		s.timer.Reset(first.Sub(now))
-	case !first.IsZero():
-		s.timer = time.AfterFunc(first.Sub(now), s.alarm)
+	if s.conn != nil {
+		s.conn.SetAlarm(timeOf(next))
+		return
+	}
+	switch r, wait := s.response, time.Duration(next-ticks(time.Now())); {
+	case r.timer != nil && next == 0:
+		r.timer.Stop()
+	case r.timer != nil:
+		r.timer.Reset(wait)
+	case next != 0:
+		r.timer = time.AfterFunc(wait, s.alarm)
 	}
 }
 
 // alarm does what is due.
 func (s *Stream) alarm() {
-	now := time.Now()
+	now := ticks(time.Now())
+	is := func(t int64) bool { return t != 0 && now >= t }
 	s.mu.Lock()
+	s.rung = false
 	ended, endBy, idleBy, beatBy, due, fn := s.ended, s.endBy, s.idleBy(), s.beatBy(), s.due, s.fn
-	if s.conn == nil || due.IsZero() || now.Before(due) {
+	if s.conn == nil || !is(due) {
 		fn = nil
 	} else {
-		s.due = time.Time{} // until fn has returned, or changes it
+		s.due = 0 // until fn has returned, or changes it
 	}
 	s.mu.Unlock()
-	is := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	switch {
 	case ended:
 		return
@@ -103,18 +110,17 @@ func (s *Stream) alarm() {
 		s.beat()
 	}
 	s.mu.Lock()
-	now = time.Now()
-	if fn != nil && s.due.IsZero() {
-		s.due = nextTick(due, now, s.every)
+	if fn != nil && s.due == 0 {
+		s.due = nextTick(due, ticks(time.Now()), s.every)
 	}
-	s.schedule(now)
+	s.schedule()
 	s.mu.Unlock()
 }
 
 // nextTick is the first tick after now: those that were missed are skipped.
-func nextTick(due, now time.Time, every time.Duration) time.Time {
-	missed := int64(now.Sub(due) / every)
-	return due.Add(time.Duration(missed+1) * every)
+func nextTick(due, now int64, every time.Duration) int64 {
+	missed := (now - due) / int64(every)
+	return later(due+missed*int64(every), every)
 }
 
 func (s *Stream) tick(fn func() error) {
@@ -142,13 +148,13 @@ func (s *Stream) tick(fn func() error) {
 func (s *Stream) beat() {
 	if s.writer.TryLock() {
 		b := getScratch()
-		s.format.comment(b, "")
+		s.o.format.comment(b, "")
 		_ = s.deliver(b, 0) // what is refused is no loss: bytes are waiting
 		b.free()
 	}
 	s.sent.Store(ticks(time.Now()))
 	s.mu.Lock()
-	s.jitter = rand.N(s.o.Heartbeat/5 + 1)
+	s.early = draw()
 	s.mu.Unlock()
 }
 
@@ -158,6 +164,14 @@ var epoch = time.Now()
 
 // ticks are the nanoseconds from epoch to t.
 func ticks(t time.Time) int64 { return int64(t.Sub(epoch)) }
+
+// timeOf is the time of these ticks; of 0, which is for none, the zero time.
+func timeOf(t int64) time.Time {
+	if t == 0 {
+		return time.Time{}
+	}
+	return epoch.Add(time.Duration(t))
+}
 
 // moved notes that bytes went out, or came in.
 func (s *Stream) moved(out bool) {

@@ -47,6 +47,14 @@ const (
 	SlowEnd
 )
 
+// streamTerms are what a stream is told. Streams that are told the same share
+// them; nobody changes them.
+type streamTerms struct {
+	StreamOptions // resolved: positive, or 0 for none
+	srv           *Server
+	format        *format
+}
+
 // streamOptions resolves o, which may be nil, for a stream of this server: by
 // its route, where a Leat server leads the request.
 func (s *Server) streamOptions(o *StreamOptions, x *serve.Exchange) StreamOptions {
