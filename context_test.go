@@ -178,3 +178,31 @@ func TestTheContextTellsWhyItEnded(t *testing.T) {
 		}
 	}
 }
+
+// Who waits in the handler hears of the end by the request's context.
+func TestTheRequestsContextEndsWithItsSocket(t *testing.T) {
+	for style, o := range map[string]*leat.SocketOptions{"blocking": nil, "event": {Message: func(*leat.Socket, leat.Message) {}}} {
+		t.Run(style, func(t *testing.T) {
+			ended := make(chan error, 1)
+			_, url := start(t, nil, func(srv *leat.Server) {
+				srv.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
+					if _, err := leat.Upgrade(w, r, o); err != nil {
+						t.Error(err)
+						return
+					}
+					select {
+					case <-r.Context().Done():
+						ended <- r.Context().Err()
+					case <-time.After(patience):
+						ended <- nil
+					}
+				})
+			})
+			p := connect(t, url+"/ws")
+			p.close(leat.CloseNormal, "")
+			if within(t, ended) == nil {
+				t.Error("it has not ended")
+			}
+		})
+	}
+}

@@ -20,20 +20,20 @@ func TestSocketsThatAreToldTheSameShareTheirSettings(t *testing.T) {
 		return &SocketOptions{Message: func(*Socket, Message) { n++ }}
 	}
 	same := made()
-	first := taken(srv, same)
 	other := *same
 	other.Write = time.Hour
 	for name, c := range map[string]struct {
 		o    *SocketOptions
 		want bool
 	}{
-		"the same options":              {same, true},
-		"equal options":                 {&SocketOptions{Message: same.Message}, true},
-		"other terms":                   {&other, false},
-		"a function with other values":  {made(), false},
-		"no options":                    {nil, false},
-		"the same function as Writable": {&SocketOptions{Message: same.Message, Writable: func(*Socket) {}}, false},
+		"the same options":             {same, true},
+		"equal options":                {&SocketOptions{Message: same.Message}, true},
+		"other terms":                  {&other, false},
+		"a function with other values": {made(), false},
+		"no options":                   {nil, false},
+		"another function beside it":   {&SocketOptions{Message: same.Message, Writable: func(*Socket) {}}, false},
 	} {
+		first := taken(srv, same) // now: few are kept
 		o := taken(srv, c.o)
 		if shared := o == first; shared != c.want {
 			t.Errorf("%s: shared %v", name, shared)
@@ -42,6 +42,7 @@ func TestSocketsThatAreToldTheSameShareTheirSettings(t *testing.T) {
 			t.Errorf("%s: the callbacks are others", name)
 		}
 		o.leave()
+		first.leave()
 	}
 }
 

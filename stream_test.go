@@ -117,6 +117,42 @@ var servers = map[string]func(t *testing.T, h http.HandlerFunc) string{
 	},
 }
 
+func TestTheLogCountsEachByteOfAStreamOnce(t *testing.T) {
+	for style, run := range styles {
+		for proto, framed := range map[string]int{"HTTP/1.1": len("2\r\n0\n\r\n"), "HTTP/2": len("0\n")} {
+			t.Run(style+" "+proto, func(t *testing.T) {
+				j := newJournal()
+				_, url := start(t, &leat.Config{Logger: j.logger()}, func(srv *leat.Server) {
+					srv.HandleFunc("/counted", func(w http.ResponseWriter, r *http.Request) {
+						s, err := leat.NDJSON(w, r, nil)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						run(s)
+					})
+				})
+				tr := &http.Transport{Protocols: new(http.Protocols)}
+				tr.Protocols.SetHTTP1(proto == "HTTP/1.1")
+				tr.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2")
+				defer tr.CloseIdleConnections()
+				resp, err := (&http.Client{Transport: tr}).Get(url + "/counted?a=query")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if got := body(t, resp); got != "0\n1\n2\n" {
+					t.Errorf("body %q", got)
+				}
+				if style == "blocking" {
+					framed = len("0\n") // net/http makes the chunks
+				}
+				j.wait(t, map[string]any{"msg": "request", "method": "GET", "path": "/counted", "status": 200, "bytes": 3 * framed, "end": "done"})
+			})
+		}
+	}
+}
+
 func TestEachRecordArrivesAndTheEndIsClean(t *testing.T) {
 	for server, serve := range servers {
 		for style, run := range styles {
