@@ -133,7 +133,7 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 		s.letGo()
 	}
 	s.adopted, s.handing, s.from.goroutine = !waits, false, owner
-	o := &engine.Options{Budget: int(s.o.Queue), Stall: s.o.Write}
+	o := s.o.srv.kinds.options(kind{budget: int(s.o.Queue), stall: s.o.Write, code: codeOf(s.fn)})
 	s.conn = s.o.srv.engine.Adopt(link, pending, (*reader)(s), o)
 	if s.ended { // meanwhile, by a timeout or a shutdown
 		s.conn.End(s.lastBytes(), s.reason())

@@ -42,6 +42,7 @@ type Server struct {
 	live        serve.Live
 	gate        serve.Gate
 	settings    shelf // of sockets
+	kinds       kinds // of connections
 	streamTerms serve.Shelf[streamTerms]
 	named       map[string]http.Handler
 	entries     []entry // what has been registered, for the warnings at the start

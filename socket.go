@@ -152,9 +152,7 @@ func newSocket(o *settings, d *ws.Deflate) *Socket {
 // adopt gives the connection to the engine, and the socket its life.
 func (s *Socket) adopt(link engine.Link, pending []byte) {
 	s.mu.Lock()
-	s.conn = s.o.srv.engineOf(s).Adopt(link, pending, (*line)(s), &engine.Options{
-		Budget: s.o.queue, Most: s.o.mostSent(), Stall: s.o.write, Unit: frameLength,
-	})
+	s.conn = s.o.srv.engineOf(s).Adopt(link, pending, (*line)(s), s.o.srv.kinds.options(s.o.kind()))
 	asked := s.askedFor()
 	s.startClocks() // before a callback may change them
 	s.mu.Unlock()

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"math"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/leat-dev/leat/internal/buffer"
@@ -160,6 +162,9 @@ func (c *conn) Fits(n int) bool {
 func (c *conn) room() int { return c.o.Budget - int(c.waiting-c.big) }
 
 func (c *conn) fits(n int) bool {
+	if n > math.MaxInt32-int(c.waiting) {
+		return false
+	}
 	if n > c.o.Budget {
 		return n <= c.o.Most && c.big == 0
 	}
