@@ -29,7 +29,7 @@ type conn struct {
 
 	mu      sync.Mutex
 	queue   *buffer.Buffer // nil: nothing waits behind out
-	out     *buffer.Buffer // what is being written
+	out     *buffer.Buffer // what is being written; it begins with a unit
 	at      int32          // bytes of out that are written
 	waiting int32          // bytes of Sends that are not written
 	big     int32          // of them, those of a Send above the budget

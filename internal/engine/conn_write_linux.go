@@ -52,7 +52,7 @@ func (c *conn) SendParts(parts [][]byte) error {
 		c.direct(parts, n)
 		return nil
 	}
-	c.queue = join(c.queue, parts, 0)
+	c.queue = join(c.queue, parts)
 	c.wake()
 	return nil
 }
@@ -61,7 +61,7 @@ func (c *conn) SendParts(parts [][]byte) error {
 const directLeast = 16 << 10
 
 // direct writes the parts, of n bytes, as far as the system takes them at once.
-// The rest is out.
+// Out is all of them then, since it begins with a unit.
 func (c *conn) direct(parts [][]byte, n int) {
 	c.writing = true
 	c.mu.Unlock()
@@ -82,7 +82,7 @@ func (c *conn) direct(parts [][]byte, n int) {
 		sent = 0
 	}
 	if sent < n {
-		c.out, c.at = join(nil, parts, sent), 0
+		c.out, c.at = join(nil, parts), int32(sent)
 		c.blocked = len(parts) <= gatherMost // else it may take more
 	}
 	if c.blocked && c.o.Stall > 0 {
@@ -348,17 +348,21 @@ func (c *conn) insert() {
 		c.out, c.at, cold.leadAt = ahead, 0, 0
 		return
 	}
-	at, edge := int(c.at), 0
+	at, begin, edge := int(c.at), 0, 0
 	for edge < at {
+		begin = edge
 		edge += c.unit(c.out.B[edge:])
 	}
-	merged := buffer.Get(len(c.out.B) - at + len(ahead.B))
-	merged.B = append(merged.B, c.out.B[at:edge]...)
+	if edge == at {
+		begin = at
+	}
+	merged := buffer.Get(len(c.out.B) - begin + len(ahead.B))
+	merged.B = append(merged.B, c.out.B[begin:edge]...)
 	cold.leadAt = len(merged.B)
 	merged.B = append(append(merged.B, ahead.B...), c.out.B[edge:]...)
 	c.out.Free()
 	ahead.Free()
-	c.out, c.at = merged, 0
+	c.out, c.at = merged, int32(at-begin)
 }
 
 // unit is the length of the unit that b begins with.

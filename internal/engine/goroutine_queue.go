@@ -43,18 +43,16 @@ func (c *goConn) SendParts(parts [][]byte) error {
 	if err := c.admit(n); err != nil {
 		return err
 	}
-	c.queue = join(c.queue, parts, 0)
+	c.queue = join(c.queue, parts)
 	c.wake()
 	return nil
 }
 
-// join appends what the parts have behind so many bytes.
-func join(to *buffer.Buffer, parts [][]byte, behind int) *buffer.Buffer {
-	to = to.Grow(size(parts) - behind)
+// join appends the parts.
+func join(to *buffer.Buffer, parts [][]byte) *buffer.Buffer {
+	to = to.Grow(size(parts))
 	for _, b := range parts {
-		skip := min(behind, len(b))
-		behind -= skip
-		to.B = append(to.B, b[skip:]...)
+		to.B = append(to.B, b...)
 	}
 	return to
 }

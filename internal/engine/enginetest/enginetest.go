@@ -39,6 +39,8 @@ func Test(t *testing.T, e engine.Engine) {
 		"what is urgent passes what the system took part of":     urgentCut,
 		"an urge that has nothing to say writes nothing":         urgentNothing,
 		"whatever is urgent at whatever time, units stay whole":  urgentRandom,
+		"what is urgent again and again leaves units whole":      urgentAgain,
+		"what is urgent leaves units whole that went in part":    urgentParts,
 		"what one callback sends leaves in one write":            onePass,
 		"a slow callback's bytes do not wait for it":             slowCallback,
 		"a flush writes what a callback has sent":                flush,

@@ -1,7 +1,10 @@
 package enginetest
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -273,4 +276,99 @@ func urgentRandom(t *testing.T, e engine.Engine) {
 	if sent != senders*each || heard != said || heard == 0 {
 		t.Errorf("%d of %d sent, %d of %d urgent", sent, senders*each, heard, said)
 	}
+}
+
+// narrow is adopt over a connection whose kernel keeps little.
+func (p *peer) narrow(t *testing.T, e engine.Engine, o *engine.Options) *peer {
+	t.Helper()
+	near, far := connect(t)
+	if err := errors.Join(near.SetWriteBuffer(16<<10), far.SetReadBuffer(16<<10)); err != nil {
+		t.Fatal(err)
+	}
+	return p.over(t, e, near, far, o)
+}
+
+// The units of this test are a byte and as many behind it, which might as well
+// begin a unit: whoever looks for a boundary from elsewhere finds a wrong one.
+func urgentAgain(t *testing.T, e engine.Engine) {
+	const units, size = 8000, 251
+	small, large := []byte{2, 1, 1}, append([]byte{size}, bytes.Repeat([]byte{6}, size)...)
+	p := &peer{
+		ahead: func(dst []byte) []byte { return append(dst, small...) },
+		wrote: func(c engine.Conn, _, _ int) { c.Urge() }, // wherever the write has ended
+	}
+	p.narrow(t, e, &engine.Options{Budget: 16 << 20, Unit: func(b []byte) int { return int(b[0]) + 1 }})
+	for range units {
+		p.send(large)
+	}
+	p.conn.End(nil, nil)
+	sent, urgent, in := 0, 0, bufio.NewReader(p.far)
+	for {
+		head, err := in.ReadByte()
+		if err != nil {
+			break // the end; what is missing is seen below
+		}
+		body := make([]byte, head)
+		_, err = io.ReadFull(in, body)
+		switch got := append([]byte{head}, body...); {
+		case err != nil:
+			t.Fatalf("after %d units and %d urgent: %v", sent, urgent, err)
+		case bytes.Equal(got, large):
+			sent++
+		case bytes.Equal(got, small):
+			urgent++
+		default:
+			t.Fatalf("after %d units and %d urgent: %q", sent, urgent, got)
+		}
+	}
+	if sent != units || urgent == 0 {
+		t.Errorf("%d of %d units, %d urgent", sent, units, urgent)
+	}
+	_ = p.reason() // none
+}
+
+// whole reads units to the end, and wants so many that were sent and something
+// urgent among them.
+func (p *peer) whole(want int) {
+	p.t.Helper()
+	sent, urgent := 0, 0
+	for {
+		switch kinds(p.t, p.far, 1) {
+		case "!":
+			urgent++
+			continue
+		case "s":
+			sent++
+			continue
+		}
+		break
+	}
+	if sent != want || urgent == 0 {
+		p.t.Errorf("%d of %d units, %d urgent", sent, want, urgent)
+	}
+	_ = p.reason() // none
+}
+
+func urgentParts(t *testing.T, e engine.Engine) {
+	const units = 20
+	written := make(chan struct{}, 1)
+	p := urgent()
+	p.wrote = func(c engine.Conn, _, left int) {
+		c.Urge()
+		if left == 0 {
+			written <- struct{}{}
+		}
+	}
+	p.narrow(t, e, &engine.Options{Budget: 16 << 20, Unit: unitLen})
+	go func() {
+		for range units {
+			u := unit('s', 300<<10)
+			if err := p.conn.SendParts([][]byte{u[:4], u[4 : 100<<10], u[100<<10:]}); err != nil {
+				t.Errorf("SendParts: %v", err)
+			}
+			await(t, "Wrote with nothing left", written) // so that the next one may go at once
+		}
+		p.conn.End(unit('z', 10), nil)
+	}()
+	p.whole(units)
 }
