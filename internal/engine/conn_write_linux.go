@@ -235,18 +235,22 @@ func (c *conn) write() {
 	}
 }
 
-// next sees to it that out is what goes out next; false: there is nothing.
+// next sees to it that out is what goes out next; false: there is nothing. What
+// comes while Ahead is asked counts, too: nobody else sees to it.
 func (c *conn) next() bool {
-	if c.out == nil {
-		c.out, c.queue, c.at = c.queue, nil, 0
-	}
-	if c.urged && !c.closed && (c.cold == nil || c.cold.lead == 0) {
+	for {
+		if c.out == nil {
+			c.out, c.queue, c.at = c.queue, nil, 0
+		}
+		if !c.urged || c.closed || c.cold != nil && c.cold.lead > 0 {
+			break
+		}
 		c.insert()
 	}
 	if c.out != nil || c.secure == nil {
 		return c.out != nil
 	}
-	return c.secure.waits() || c.ending && c.queue == nil && c.secure.shut()
+	return c.secure.waits() || c.ending && c.secure.shut()
 }
 
 // put makes one write of at most so many bytes. It answers false where no other

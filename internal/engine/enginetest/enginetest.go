@@ -41,6 +41,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"whatever is urgent at whatever time, units stay whole":  urgentRandom,
 		"what is urgent again and again leaves units whole":      urgentAgain,
 		"what is urgent leaves units whole that went in part":    urgentParts,
+		"nothing is lost beside an Ahead that gives nothing":     urgentEmpty,
 		"what one callback sends leaves in one write":            onePass,
 		"a slow callback's bytes do not wait for it":             slowCallback,
 		"a flush writes what a callback has sent":                flush,

@@ -372,3 +372,20 @@ func urgentParts(t *testing.T, e engine.Engine) {
 	}()
 	p.whole(units)
 }
+
+func urgentEmpty(t *testing.T, e engine.Engine) {
+	asked, sent := make(chan struct{}, 10), make(chan struct{})
+	p := &peer{ahead: func(dst []byte) []byte {
+		asked <- struct{}{}
+		<-sent
+		return dst
+	}}
+	p.adopt(t, e, units)
+	p.conn.Urge()
+	await(t, "Ahead", asked)
+	p.send(unit('a', 10))
+	p.conn.Urge()
+	close(sent)
+	p.kinds("a")
+	await(t, "Ahead, once more", asked)
+}
