@@ -68,29 +68,34 @@ func (c *conn) direct(parts [][]byte, n int) {
 	sent, e := gather(c.fd, parts)
 	c.loop.counts.writes.Add(1)
 	c.mu.Lock()
-	c.writing = false
 	switch {
 	case c.closed:
-		c.post()
-		return
 	case e != 0 && e != unix.EAGAIN:
 		c.mu.Unlock()
 		c.Abort(gone(&errnoError{"write", e}))
 		c.mu.Lock()
-		return
-	case e != 0:
-		sent = 0
+	default:
+		c.wrote(parts, n, max(0, sent))
 	}
+	c.writing = false
+	if c.closed {
+		c.post() // it has waited for this
+		return
+	}
+	c.listen()
+	if c.out != nil || c.queue != nil || c.urged || c.ending { // the rest, and what has come meanwhile
+		c.wake()
+	}
+}
+
+// wrote notes what direct has written.
+func (c *conn) wrote(parts [][]byte, n, sent int) {
 	if sent < n {
 		c.out, c.at = join(nil, parts), int32(sent)
 		c.blocked = len(parts) <= gatherMost // else it may take more
 	}
 	if c.blocked && c.o.Stall > 0 {
 		c.stall()
-	}
-	c.listen()
-	if c.out != nil || c.queue != nil || c.urged { // the rest, and what others have sent meanwhile
-		c.wake()
 	}
 	if c.take(int32(sent)); sent > 0 {
 		c.tell(int32(sent))

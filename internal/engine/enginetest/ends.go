@@ -282,3 +282,64 @@ func ending(t *testing.T, e engine.Engine) {
 		}
 	}
 }
+
+func endBeside(t *testing.T, e engine.Engine) {
+	for i := range 100 {
+		p := new(peer).adopt(t, e, &engine.Options{Budget: 8 << 20})
+		parts := [][]byte{make([]byte, 10), make([]byte, 1<<20)}
+		began := make(chan struct{})
+		sent := make(chan error, 1)
+		go func() {
+			close(began)
+			sent <- p.conn.SendParts(parts)
+		}()
+		<-began
+		for range i % 10 {
+			runtime.Gosched()
+		}
+		p.conn.End(nil, nil)
+		b, err := p.rest()
+		want := 0
+		if <-sent == nil {
+			want = 10 + 1<<20
+		}
+		if len(b) != want || err != nil {
+			t.Fatalf("%d bytes of %d, %v", len(b), want, err)
+		}
+		_ = p.reason() // none
+	}
+}
+
+func endByWrote(t *testing.T, e engine.Engine) {
+	for _, size := range []int{10, 100 << 10} {
+		for _, last := range []string{"", "last"} {
+			p := &peer{wrote: func(c engine.Conn, _, left int) {
+				if left == 0 {
+					c.End([]byte(last), nil)
+				}
+			}}
+			p.adopt(t, e, &engine.Options{})
+			if err := p.conn.SendParts([][]byte{make([]byte, size)}); err != nil {
+				t.Error(err)
+			}
+			if b, err := p.rest(); len(b) != size+len(last) || err != nil {
+				t.Errorf("%d bytes of %d and %q, %v", len(b), size, last, err)
+			}
+			_ = p.reason() // none
+		}
+	}
+}
+
+func closedBehindWrote(t *testing.T, e engine.Engine) {
+	for _, size := range []int{10, 100 << 10} {
+		p := &peer{wrote: func(c engine.Conn, _, _ int) {
+			c.Abort(nil)
+			<-time.After(20 * time.Millisecond)
+		}}
+		p.adopt(t, e, &engine.Options{})
+		if err := p.conn.SendParts([][]byte{make([]byte, size)}); err != nil {
+			t.Error(err)
+		}
+		_ = p.reason() // none
+	}
+}
