@@ -137,7 +137,9 @@ func (c *conn) set(which *time.Duration, at time.Duration) {
 }
 
 // wind puts c's timer where the first of its deadlines is, and answers whether
-// the loop must look sooner for it. It is called with the loop's alarms.
+// the loop must look sooner for it. What is past is due with the next tick: an
+// alarm that sets itself anew has others between. It is called with the loop's
+// alarms.
 func (c *conn) wind() bool {
 	first := c.alarm
 	if c.own > 0 && (first <= 0 || c.own < first) {
@@ -148,7 +150,7 @@ func (c *conn) wind() bool {
 	}
 	w := &c.loop.wheel
 	before, any := w.next()
-	w.insert(&c.timer, tickOf(first))
+	w.insert(&c.timer, max(tickOf(first), w.now+1))
 	after, _ := w.next()
 	return !any || after < before || w.due != nil
 }

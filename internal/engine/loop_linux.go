@@ -55,8 +55,9 @@ var epoch = time.Now()
 
 func clock() time.Duration { return time.Since(epoch) }
 
-// tickOf is the wheel's tick at, or the next after, a time of the clock.
-func tickOf(at time.Duration) int64 { return int64((at + time.Millisecond - 1) / time.Millisecond) }
+// tickOf is the wheel's tick at, or the next after, a time of the clock, which is
+// above zero and may be the last there is.
+func tickOf(at time.Duration) int64 { return int64((at-1)/time.Millisecond) + 1 }
 
 // enter takes c in.
 func (l *loop) enter(c *conn) error {

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"bytes"
 	"errors"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -333,4 +334,38 @@ func manyAnswers(t *testing.T, e engine.Engine) {
 		}
 		await(t, "Data while answers wait", got)
 	}
+}
+
+// served sees to it that the engine serves p, and a new connection.
+func (p *peer) served(e engine.Engine) {
+	p.t.Helper()
+	p.send([]byte("still"))
+	p.read(5)
+	for range 8 { // one on each loop
+		other := new(peer).adopt(p.t, e, &engine.Options{})
+		called := make(chan struct{})
+		other.conn.Call(func(engine.Conn) { close(called) })
+		await(p.t, "the call of another connection", called)
+		other.conn.Abort(nil)
+		_ = other.reason() // none
+	}
+}
+
+func alarmFar(t *testing.T, e engine.Engine) {
+	p := &peer{alarm: func(engine.Conn) { t.Error("an alarm rang that is far away") }}
+	p.adopt(t, e, &engine.Options{})
+	for _, at := range []time.Time{
+		time.Now().Add(1000 * time.Hour), time.Now().Add(math.MaxInt64 - time.Second), time.Now().Add(math.MaxInt64),
+		time.Unix(1<<40, 0),
+	} {
+		p.conn.SetAlarm(at)
+		p.served(e)
+	}
+}
+
+func alarmPast(t *testing.T, e engine.Engine) {
+	p := &peer{alarm: func(c engine.Conn) { c.SetAlarm(time.Now().Add(-time.Minute)) }}
+	p.adopt(t, e, &engine.Options{})
+	p.conn.SetAlarm(time.Now().Add(-time.Minute))
+	p.served(e)
 }
