@@ -358,8 +358,14 @@ func (c *conn) insert() {
 		return
 	}
 	at, begin, edge := int(c.at), 0, 0
-	for edge < at {
-		begin = edge
+	begun := at
+	if c.secure != nil {
+		begun += c.secure.plain // is encrypted already
+	}
+	for edge < begun {
+		if edge <= at {
+			begin = edge
+		}
 		edge += c.unit(c.out.B[edge:])
 	}
 	if edge == at {

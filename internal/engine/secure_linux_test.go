@@ -70,7 +70,7 @@ func (s *secured) adopt(t *testing.T, h engine.Handler, client *tls.Config, over
 	if err := errors.Join(server.Handshake(), <-failed); err != nil {
 		t.Fatal(err)
 	}
-	return c, s.Adopt(server, nil, h, &engine.Options{Budget: 4 << 20, Stall: time.Minute})
+	return c, s.Adopt(server, nil, h, &engine.Options{Budget: 4 << 20, Stall: time.Minute, Unit: func(b []byte) int { return int(binary.BigEndian.Uint32(b)) }})
 }
 
 func plain(c net.Conn) net.Conn { return c }
@@ -154,6 +154,51 @@ func TestWhatALateReaderOfTLSGetsIsWhole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A pinger has a unit to say ahead, of '!'.
+type pinger struct{ *echoer }
+
+func (pinger) Ahead(_ engine.Conn, dst []byte) []byte { return append(dst, unitOf('!', 10)...) }
+
+func unitOf(kind byte, size int) []byte {
+	b := bytes.Repeat([]byte{kind}, size)
+	binary.BigEndian.PutUint32(b, uint32(size))
+	return b
+}
+
+func TestWhatIsUrgentGoesBetweenTwoUnitsOfTLS(t *testing.T) {
+	const units, size = 40, 100 << 10
+	e := newSecured(t, 1)
+	h := pinger{newEchoer()}
+	c, conn := e.adopt(t, h, &tls.Config{}, plain)
+	for range units {
+		if err := conn.Send(unitOf('s', size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got strings.Builder
+	for i := range 2 * units {
+		if i%2 == 0 {
+			conn.Urge()
+		}
+		var head [4]byte
+		if _, err := io.ReadFull(c, head[:]); err != nil {
+			t.Fatalf("after %q: %v", got.String(), err)
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head[:])-4)
+		if _, err := io.ReadFull(c, body); err != nil || strings.Trim(string(body), string(body[:1])) != "" {
+			t.Fatalf("after %q: %v", got.String(), err)
+		}
+		got.WriteByte(body[0])
+		if strings.Count(got.String(), "s") == units {
+			break
+		}
+	}
+	if n := strings.Count(strings.TrimRight(got.String(), "!"), "!"); n == 0 {
+		t.Errorf("nothing went ahead: %q", got.String())
+	}
+	conn.Abort(nil)
 }
 
 func TestATLSPeerThatIsCutOffHasGone(t *testing.T) {
