@@ -1,10 +1,10 @@
 # The work around the code. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help test check deps fmt lint race fuzz browser conformance cross bench golden
+.PHONY: help test check deps fmt lint race fuzz browser conformance cross bench bench-full golden
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 test: ## everything; installs what it lacks
 	@scripts/test.sh
@@ -36,8 +36,11 @@ conformance: ## the WebSocket cases of the RFCs, counted by category
 cross: ## vet for the systems that this machine is not
 	@scripts/cross.sh
 
-bench: ## echo beside other servers, in 5 minutes; WRITE=1 keeps the table
+bench: ## beside other servers, in 5 minutes; WRITE=1 keeps the tables
 	@scripts/bench.sh $(if $(WRITE),-readme bench/README.md)
+
+bench-full: ## all servers and all the work, in half an hour; WRITE=1 too
+	@scripts/bench.sh full $(if $(WRITE),-readme bench/README.md)
 
 golden: ## rewrite golden files; read the diff before you commit it
 	@go test $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') \

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
-# Builds the servers of bench/ and compares them, in at most five minutes.
-# Arguments go to bench/compare.
+# Builds the servers of bench/ and compares them, in at most five minutes, or all
+# of them with all the work, in half an hour: scripts/bench.sh full. Further
+# arguments go to bench/compare.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+servers=leat,gws,nbio,stdlib limit=4m30s args=()
+if [ "${1:-}" = full ]; then
+	shift
+	servers=leat,gws,nbio,gobwas,coder,gorilla,stdlib,echov4 limit=25m args=(-full -hold 2s)
+fi
 go -C bench build -o "$tmp/" ./compare ./peers/...
-servers=leat,gws,coder,gorilla
 if command -v cc >/dev/null; then
 	cc -O3 -march=native -o "$tmp/floor" bench/floor/floor.c
 	servers+=,floor
 else
 	echo "no C compiler: the table has no floor" >&2
 fi
-"$tmp/compare" -bin "$tmp" -servers "$servers" -limit 4m15s "$@"
+"$tmp/compare" -bin "$tmp" -servers "$servers" -limit "$limit" "${args[@]}" "$@"

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"github.com/leat-dev/leat/bench/load"
 )
 
 // TestMain makes the test's own program the servers, told apart by its name.
@@ -45,7 +43,7 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-func try(t *testing.T, works string, servers ...string) (string, error) {
+func compare(t *testing.T, works string, servers ...string) (string, error) {
 	t.Helper()
 	bin := t.TempDir()
 	self, err := os.Executable()
@@ -60,17 +58,19 @@ func try(t *testing.T, works string, servers ...string) (string, error) {
 	var out strings.Builder
 	err = run(options{
 		bin: bin, servers: servers, works: regexp.MustCompile(works), rounds: 2, limit: time.Minute,
-		warm: time.Millisecond, measure: 50 * time.Millisecond, log: io.Discard,
+		warm: time.Millisecond, measure: 50 * time.Millisecond, hold: time.Millisecond, log: io.Discard,
 	}, &out)
 	return out.String(), err
 }
 
 func TestServersAreComparedInTurn(t *testing.T) {
-	out, err := try(t, "64 B$|JSON", "right", "right")
+	out, err := compare(t, "64 B$|JSON", "right", "right")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{" 2 rounds, 50ms each.", "| echo | right | right |\n|---|--:|--:|\n| 64 B | ", "| 1 KiB JSON, deflate | "} {
+	for _, want := range []string{
+		" 2 rounds, 50ms each.", "| echo | right | right |\n|---|--:|--:|\n| 64 B | ", "| 1 KiB JSON, deflate | ", "| echoes | right | right |",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -78,11 +78,11 @@ func TestServersAreComparedInTurn(t *testing.T) {
 }
 
 func TestAServerThatEchoesWronglyFails(t *testing.T) {
-	out, err := try(t, "64 B$", "right", "wrong", "missing")
+	out, err := compare(t, "64 B$", "right", "wrong", "missing")
 	if err == nil || !strings.Contains(err.Error(), "64 B, wrong: connection ") || !strings.Contains(err.Error(), "64 B, missing: ") {
 		t.Error(err)
 	}
-	if !strings.Contains(out, " | – | – |\n") {
+	if strings.Contains(out, "wrong") || strings.Contains(out, "missing") {
 		t.Errorf("the server that fails has figures:\n%s", out)
 	}
 }
@@ -91,11 +91,17 @@ func TestTheTablesSayMediansAndRatiosOfRounds(t *testing.T) {
 	var all []sample
 	for round, v := range [][2]float64{{2, 1}, {30, 10}, {4, 4}} {
 		for i, server := range []string{"a", "b"} {
-			all = append(all, sample{"64 B", server, round, load.Result{CPU: v[i], Memory: 100 << 20}})
+			all = append(all,
+				sample{figure{echoTable, "64 B", v[i]}, server, round},
+				sample{figure{memoryTable, "64 B", 100}, server, round})
 		}
 	}
+	all = append(all,
+		sample{figure{idleTable, "SSE", 25_000.4}, "c", 0},
+		sample{figure{idleTable, "SSE", 500}, "a", 0},
+		sample{figure{quietTable, "SSE: CPU", 0}, "a", 0})
 	var out strings.Builder
-	writeTables(&out, []string{"a", "b"}, all)
+	writeTables(&out, []string{"a", "b", "c"}, all)
 	if got, want := out.String(), `CPU time of the server's process for a message, µs: median (least–most).
 
 | echo | a | b |
@@ -108,13 +114,68 @@ The same of a as a multiple of the others': the median of the rounds' ratios.
 |---|--:|
 | 64 B | 2.00 |
 
-Memory of the server's process at the end, MiB: median.
+Memory of the server's process for each of 19,500 idle connections, bytes: median (least–most).
 
-| echo | a | b |
+| idle | a | c |
 |---|--:|--:|
-| 64 B | 100 | 100 |
+| SSE | 500 | 25000 |
+
+The same of a as a multiple of the others': the median of the rounds' ratios.
+
+| idle | c |
+|---|--:|
+| SSE | 0.02 |
+
+Memory of the kernel and CPU time of the server's process while 19,500 are idle: median (least–most).
+
+| while they are idle | a |
+|---|--:|
+| SSE: CPU | 0 |
+
+Memory of the server's process at the end of the echoes, MiB: median (least–most).
+
+| echoes | a | b |
+|---|--:|--:|
+| 64 B | 100 (100–100) | 100 (100–100) |
 `; got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestServersGetTheWorkThatTheyCan(t *testing.T) {
+	for _, c := range []struct {
+		server string
+		a      ability
+		want   bool
+	}{
+		{"leat", closure, true},
+		{"leat@goroutine", streams, true},
+		{"floor", deflate, false},
+		{"gobwas", anything, true},
+		{"a server of your own", webSockets, true},
+		{"a server of your own", streams, false},
+	} {
+		if can(c.server, c.a) != c.want {
+			t.Errorf("%s, %s: %v", c.server, c.a, !c.want)
+		}
+	}
+	if name, engine := program("leat@goroutine"); name != "leat" || engine != "goroutine" {
+		t.Error(name, engine)
+	}
+}
+
+func TestEveryWorkHasANameOfItsOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, w := range works {
+		if seen[w.name] {
+			t.Errorf("two works are called %q", w.name)
+		}
+		seen[w.name] = true
+	}
+	for n, want := range map[int]string{7: "7", 1000: "1,000", 19_500: "19,500", 1_000_050: "1,000,050"} {
+		if got := thousands(n); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command compare runs WebSocket servers beside each other, in turn (A B C A B
-// C), and writes what a message cost each as tables in Markdown. See ../README.md.
+// Command compare runs servers beside each other, in turn (A B C A B C), and
+// writes what work cost each as tables in Markdown. See ../README.md.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -25,10 +26,13 @@ type options struct {
 	bin     string
 	servers []string
 	works   *regexp.Regexp
+	full    bool
 	rounds  int
 	limit   time.Duration
 	warm    time.Duration
 	measure time.Duration
+	hold    time.Duration // before the memory of idle connections is read
+	files   string        // the folder of the file to download
 	raw     string
 	readme  string
 	log     io.Writer
@@ -36,13 +40,15 @@ type options struct {
 
 func main() {
 	o := options{log: os.Stderr}
-	servers := flag.String("servers", "leat,gws,coder,gorilla,floor", "programs in -bin, first the one to compare")
+	servers := flag.String("servers", "leat,gws,nbio,stdlib,floor", "programs in -bin, first the one to compare")
 	works := flag.String("work", "", "run the work whose name matches this `expression`")
+	flag.BoolVar(&o.full, "full", false, "run all the work, not only what five minutes allow")
 	flag.StringVar(&o.bin, "bin", "bin", "`folder` of the servers' programs")
 	flag.IntVar(&o.rounds, "rounds", 99, "most rounds")
 	flag.DurationVar(&o.limit, "limit", 4*time.Minute, "no round begins that would end later")
 	flag.DurationVar(&o.warm, "warm", 250*time.Millisecond, "time before each measurement")
 	flag.DurationVar(&o.measure, "time", 600*time.Millisecond, "time of each measurement")
+	flag.DurationVar(&o.hold, "hold", time.Second, "time before the memory of idle connections is read")
 	flag.StringVar(&o.raw, "raw", "", "append each run's result to this `file`, as JSON lines")
 	flag.StringVar(&o.readme, "readme", "", "write the tables into this `file`, between its marks")
 	flag.Parse()
@@ -57,11 +63,18 @@ func main() {
 	}
 }
 
-func run(o options, out io.Writer) error {
+func run(o options, out io.Writer) (err error) {
 	load.RaiseFiles()
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.files, err = os.MkdirTemp("", "leat-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(o.files)
+	if err := os.WriteFile(filepath.Join(o.files, "file"), load.File(fileSize), 0o644); err != nil {
+		return err
+	}
 	all, failed := measure(ctx, o)
 	if len(all) == 0 {
 		return errors.Join(errors.New("no run has succeeded"), failed)
@@ -78,12 +91,11 @@ func run(o options, out io.Writer) error {
 	return failed
 }
 
-// A sample is the result of one run.
+// A sample is a figure of one run.
 type sample struct {
-	Work   string      `json:"work"`
-	Server string      `json:"server"`
-	Round  int         `json:"round"`
-	Result load.Result `json:"result"`
+	figure
+	server string
+	round  int
 }
 
 // measure runs as many whole rounds as there is time for, at least one.
@@ -95,16 +107,17 @@ func measure(ctx context.Context, o options) (all []sample, failed error) {
 	defer raw.Close()
 	begin := time.Now()
 	for round := range o.rounds {
-		roundBegin := time.Now()
+		var again time.Duration // what the next round takes
 		for _, w := range works {
-			if !o.works.MatchString(w.name) {
+			if !w.quick && !o.full || w.once && round > 0 || !o.works.MatchString(w.name) {
 				continue
 			}
+			workBegin := time.Now()
 			for _, server := range o.servers {
-				if w.load.Deflate && server == "floor" {
+				if !can(server, w.needs) {
 					continue
 				}
-				result, err := once(ctx, o, w.load, server)
+				figures, result, err := try(ctx, o, w, server)
 				if ctx.Err() != nil {
 					return all, errors.Join(failed, ctx.Err())
 				}
@@ -112,19 +125,33 @@ func measure(ctx context.Context, o options) (all []sample, failed error) {
 					failed = errors.Join(failed, fmt.Errorf("%s, %s: %w", w.name, server, err))
 					continue
 				}
-				s := sample{w.name, server, round, result}
-				fmt.Fprintf(o.log, "%d  %-27s %-8s %9.2f µs\n", round+1, s.Work, s.Server, s.Result.CPU)
-				if err := json.NewEncoder(raw).Encode(s); err != nil {
+				if err := json.NewEncoder(raw).Encode(rawRun{w.name, server, round, result}); err != nil {
 					return all, err
 				}
-				all = append(all, s)
+				for i, f := range figures {
+					all = append(all, sample{f, server, round})
+					if i == 0 {
+						fmt.Fprintf(o.log, "%d  %-30s %-8s %9s\n", round+1, w.name, server, digits(f.value))
+					}
+				}
+			}
+			if !w.once {
+				again += time.Since(workBegin)
 			}
 		}
-		if time.Since(begin)+time.Since(roundBegin) > o.limit {
+		if again == 0 || time.Since(begin)+again > o.limit {
 			break
 		}
 	}
 	return all, failed
+}
+
+// A rawRun is a line of -raw.
+type rawRun struct {
+	Work   string `json:"work"`
+	Server string `json:"server"`
+	Round  int    `json:"round"`
+	Result any    `json:"result"`
 }
 
 type nowhere struct{ io.Writer }

@@ -6,40 +6,54 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/leat-dev/leat/bench/load"
 )
 
-// once starts a server, loads it, and ends it.
-func once(ctx context.Context, o options, e load.Echo, server string) (load.Result, error) {
+// A running server gets a work.
+type running struct {
+	options
+	server string
+	addr   string
+	pid    int
+}
+
+func (s *running) url(scheme, path string) string { return scheme + "://" + s.addr + path }
+
+// try starts a server, loads it, and ends it.
+func try(ctx context.Context, o options, w work, server string) (figures []figure, result any, err error) {
 	addr, err := freeAddress()
 	if err != nil {
-		return load.Result{}, err
+		return nil, nil, err
 	}
+	name, engine := program(server)
 	args := []string{"-addr", addr}
-	if e.Deflate {
+	if w.needs == deflate {
 		args = append(args, "-deflate")
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, server), args...)
+	if w.needs == files {
+		args = append(args, "-files", o.files)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, name), args...)
+	if engine != "" {
+		cmd.Env = append(os.Environ(), "LEAT_ENGINE="+engine)
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		return load.Result{}, err
+		return nil, nil, err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = cmd.Wait() // that it was ended is no news
 	}()
-	var result load.Result
 	if err = await(addr, ended); err == nil {
-		e.URL, e.PID, e.Warm, e.Time = "ws://"+addr+"/ws", cmd.Process.Pid, o.warm, o.measure
-		result, err = e.Run()
+		figures, result, err = w.run(running{o, server, addr, cmd.Process.Pid})
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -51,7 +65,7 @@ func once(ctx context.Context, o options, e load.Echo, server string) (load.Resu
 	if err != nil && stderr.Len() > 0 {
 		err = fmt.Errorf("%w; the server says: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	return result, err
+	return figures, result, err
 }
 
 // freeAddress is one that nobody listens on at the moment.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/leat-dev/leat/bench/load"
 )
 
 // writeMachine says what the figures depend on, and no more about the machine.
@@ -33,78 +31,136 @@ func processor() string {
 func rounds(all []sample) int {
 	n := 0
 	for _, s := range all {
-		n = max(n, s.Round+1)
+		n = max(n, s.round+1)
 	}
 	return n
+}
+
+// A table holds the figures of one unit.
+type table struct {
+	name   string // which is that of its rows, too
+	title  string
+	ratios bool // those of the first server to the others follow
+}
+
+const (
+	echoTable    = "echo"
+	streamTable  = "streams and files"
+	connectTable = "connections"
+	upgradeTable = "of the same server"
+	idleTable    = "idle"
+	slopeTable   = "idle, and how many"
+	quietTable   = "while they are idle"
+	burstTable   = "a burst"
+	memoryTable  = "echoes"
+)
+
+var tables = []table{
+	{echoTable, "CPU time of the server's process for a message, µs", true},
+	{streamTable, "CPU time of the server's process for a record, or a MiB, µs", true},
+	{connectTable, "CPU time of the server's process for a connection, µs", true},
+	{upgradeTable, "Connecting and upgrading, as a multiple of connecting, one GET and the end", false},
+	{idleTable, "Memory of the server's process for each of " + thousands(idleConns) + " idle connections, bytes", true},
+	{slopeTable, "The same after the echo or the record, by how many connections there are, bytes", false},
+	{quietTable, "Memory of the kernel and CPU time of the server's process while " + thousands(idleConns) + " are idle", false},
+	{burstTable, "Memory of the server's process around a burst of messages of 1 MiB on 8 connections", false},
+	{memoryTable, "Memory of the server's process at the end of the echoes, MiB", false},
 }
 
 // writeTables writes the figures of each server, and those of the first as
 // multiples of the others'.
 func writeTables(w io.Writer, servers []string, all []sample) {
-	first, others := servers[0], servers[1:]
-	cpu := func(r load.Result) float64 { return r.CPU }
-	fmt.Fprintf(w, "CPU time of the server's process for a message, µs: median (least–most).\n\n")
-	writeTable(w, servers, all, func(work, server string) string {
-		v := values(all, work, server, cpu)
-		if len(v) == 0 {
-			return "–"
-		}
-		return fmt.Sprintf("%s (%s–%s)", figure(median(v)), figure(slices.Min(v)), figure(slices.Max(v)))
-	})
-	fmt.Fprintf(w, "\nThe same of %s as a multiple of the others': the median of the rounds' ratios.\n\n", first)
-	writeTable(w, others, all, func(work, server string) string {
-		r := ratios(all, work, first, server)
-		if len(r) == 0 {
-			return "–"
-		}
-		return fmt.Sprintf("%.2f", median(r))
-	})
-	fmt.Fprintf(w, "\nMemory of the server's process at the end, MiB: median.\n\n")
-	writeTable(w, servers, all, func(work, server string) string {
-		v := values(all, work, server, func(r load.Result) float64 { return r.Memory / (1 << 20) })
-		if len(v) == 0 {
-			return "–"
-		}
-		return figure(median(v))
-	})
-}
-
-func writeTable(w io.Writer, columns []string, all []sample, cell func(work, column string) string) {
-	fmt.Fprintf(w, "| echo | %s |\n|---%s|\n", strings.Join(columns, " | "), strings.Repeat("|--:", len(columns)))
-	for _, work := range works {
-		if !slices.ContainsFunc(all, func(s sample) bool { return s.Work == work.name }) {
+	first, gap := servers[0], ""
+	for _, t := range tables {
+		rows := rowsOf(all, t.name, servers...)
+		if len(rows) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "| %s |", work.name)
+		fmt.Fprintf(w, "%s%s: median (least–most).\n\n", gap, t.title)
+		gap = "\n"
+		writeTable(w, t.name, rows, those(servers, all, t.name), func(row, server string) string {
+			return spread(values(all, t.name, row, server))
+		})
+		others := those(servers[1:], all, t.name)
+		if !t.ratios || len(others) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\nThe same of %s as a multiple of the others': the median of the rounds' ratios.\n\n", first)
+		writeTable(w, t.name, rowsOf(all, t.name, others...), others, func(row, server string) string {
+			if r := ratios(all, t.name, row, first, server); len(r) > 0 {
+				return digits(median(r))
+			}
+			return "–"
+		})
+	}
+}
+
+func writeTable(w io.Writer, name string, rows, columns []string, cell func(row, column string) string) {
+	fmt.Fprintf(w, "| %s | %s |\n|---%s|\n", name, strings.Join(columns, " | "), strings.Repeat("|--:", len(columns)))
+	for _, row := range rows {
+		fmt.Fprintf(w, "| %s |", row)
 		for _, column := range columns {
-			fmt.Fprintf(w, " %s |", cell(work.name, column))
+			fmt.Fprintf(w, " %s |", cell(row, column))
 		}
 		fmt.Fprintln(w)
 	}
 }
 
+// rowsOf are the rows of a table that any of the servers has figures of, in the
+// order of the work.
+func rowsOf(all []sample, table string, servers ...string) (rows []string) {
+	for _, s := range all {
+		if s.table == table && slices.Contains(servers, s.server) && !slices.Contains(rows, s.row) {
+			rows = append(rows, s.row)
+		}
+	}
+	return rows
+}
+
+// those are the servers that a table has figures of.
+func those(servers []string, all []sample, table string) (some []string) {
+	for _, server := range servers {
+		if slices.ContainsFunc(all, func(s sample) bool { return s.table == table && s.server == server }) {
+			some = append(some, server)
+		}
+	}
+	return some
+}
+
 // values are a server's figures, by round.
-func values(all []sample, work, server string, of func(load.Result) float64) []float64 {
+func values(all []sample, table, row, server string) []float64 {
 	var v []float64
 	for _, s := range all {
-		if s.Work == work && s.Server == server {
-			v = append(v, of(s.Result))
+		if s.table == table && s.row == row && s.server == server {
+			v = append(v, s.value)
 		}
 	}
 	return v
 }
 
-// ratios are those of the CPU times of two servers in the same round.
-func ratios(all []sample, work, a, b string) []float64 {
+// ratios are those of two servers in the same round.
+func ratios(all []sample, table, row, a, b string) []float64 {
 	var r []float64
 	for _, x := range all {
 		for _, y := range all {
-			if x.Work == work && y.Work == work && x.Server == a && y.Server == b && x.Round == y.Round {
-				r = append(r, x.Result.CPU/y.Result.CPU)
+			same := x.table == table && y.table == table && x.row == row && y.row == row && x.round == y.round
+			if same && x.server == a && y.server == b && y.value > 0 {
+				r = append(r, x.value/y.value)
 			}
 		}
 	}
 	return r
+}
+
+// spread is the median of the figures, and how far they reach.
+func spread(v []float64) string {
+	switch len(v) {
+	case 0:
+		return "–"
+	case 1:
+		return digits(v[0])
+	}
+	return fmt.Sprintf("%s (%s–%s)", digits(median(v)), digits(slices.Min(v)), digits(slices.Max(v)))
 }
 
 func median(v []float64) float64 {
@@ -113,9 +169,13 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// figure writes three digits.
-func figure(v float64) string {
+// digits writes three digits, and whole numbers in full.
+func digits(v float64) string {
 	switch {
+	case v == 0:
+		return "0"
+	case v < 0:
+		return "-" + digits(-v)
 	case v < 10:
 		return fmt.Sprintf("%.2f", v)
 	case v < 100:

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"time"
 )
 
 // A Handshakes is a storm of connections that open a WebSocket, beside
 // connections for one plain request each.
 type Handshakes struct {
-	URL   string // of the WebSocket
+	URL   string // of the WebSocket; "": none
 	Plain string // of the plain request, which is answered by Plain; "": none
 	Count int    // of WebSockets in all
 	Open  int    // most that are open at once
@@ -33,8 +34,8 @@ const firstFew = 100
 
 // Run puts the load on the server. A connection that is refused fails the run.
 func (s *Handshakes) Run() (r HandshakesResult, err error) {
-	if s.Open <= firstFew || s.Count <= s.Open {
-		return r, fmt.Errorf("want more than %d connections that are open, and more in all", firstFew)
+	if s.Open < 1 || s.Count <= s.Open {
+		return r, errors.New("want connections that are open, and more in all")
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -45,6 +46,9 @@ func (s *Handshakes) Run() (r HandshakesResult, err error) {
 		if r.Get, err = s.get(s.Open); err != nil {
 			return r, err
 		}
+	}
+	if s.URL == "" {
+		return r, nil
 	}
 	return r, s.storm(&r)
 }
@@ -87,21 +91,28 @@ func (s *Handshakes) storm(r *HandshakesResult) error {
 	if err := l.connect(firstFew); err != nil {
 		return err
 	}
-	begin := markNow(s.PID)
-	if err := l.connect(s.Open); err != nil {
+	for _, c := range l.conns {
+		l.drop(c)
+	}
+	if err := l.pollFor(50 * time.Millisecond); err != nil {
 		return err
 	}
-	r.Upgrade = spent(begin, markNow(s.PID), int64(s.Open-firstFew))
+	begin := markNow(s.PID)
+	if err := l.connect(firstFew + s.Open); err != nil {
+		return err
+	}
+	r.Upgrade = spent(begin, markNow(s.PID), int64(s.Open))
 	begin = markNow(s.PID)
-	for gone := 0; len(l.conns) < s.Count || l.opening > 0; {
-		for len(l.conns) < s.Count && l.opening < atOnce {
+	all := firstFew + s.Count
+	for gone := firstFew; len(l.conns) < all || l.opening > 0; {
+		for len(l.conns) < all && l.opening < atOnce {
 			if err := l.dial(); err != nil {
 				return err
 			}
 		}
 		was := l.opening
 		if ok, err := l.pollUntil(patience, func() bool { return l.opening < was }); err != nil || !ok {
-			return errors.Join(err, fmt.Errorf("%d of %d WebSockets have opened", len(l.conns)-l.opening, s.Count))
+			return errors.Join(err, fmt.Errorf("%d of %d WebSockets have opened", len(l.conns)-l.opening-firstFew, s.Count))
 		}
 		for ; len(l.conns)-l.opening-gone > s.Open && l.conns[gone].open; gone++ {
 			l.drop(l.conns[gone])

@@ -25,7 +25,7 @@ func TestHandshakesAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Get.Messages != 200 || r.Upgrade.Messages != 100 || r.Storm.Messages != 800 || r.Get.CPU <= 0 || r.Upgrade.CPU <= 0 || r.Storm.CPU <= 0 {
+	if r.Get.Messages != 200 || r.Upgrade.Messages != 200 || r.Storm.Messages != 800 || r.Get.CPU <= 0 || r.Upgrade.CPU <= 0 || r.Storm.CPU <= 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -40,7 +40,7 @@ func TestHandshakesThatAreRefusedFail(t *testing.T) {
 		hijack(w)
 	}))
 	t.Cleanup(refuse.Close)
-	s := load.Handshakes{URL: "ws" + strings.TrimPrefix(refuse.URL, "http") + "/", Plain: plain(t, load.Plain), Count: 300, Open: 110}
+	s := load.Handshakes{URL: "ws" + strings.TrimPrefix(refuse.URL, "http") + "/", Plain: plain(t, load.Plain), Count: 300, Open: 11}
 	if _, err := s.Run(); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Error(err)
 	}

@@ -86,7 +86,7 @@ func (i *Idle) warm() error {
 
 func (i *Idle) measure() (r IdleResult, err error) {
 	// The second record comes when all are open and have been idle for a while.
-	h, err := i.newIdler(i.Hold*4 + time.Duration(i.Conns)*300*time.Microsecond)
+	h, err := i.newIdler(i.Hold*3 + time.Duration(i.Conns)*300*time.Microsecond)
 	if err != nil {
 		return r, err
 	}

@@ -64,9 +64,10 @@ func parseTarget(raw, scheme string) (target, error) {
 	return t, nil
 }
 
-// connsPerSource is how many connections one source address carries: fewer than
-// the ports that there are for one pair of addresses.
-const connsPerSource = 20_000
+// connsPerSource is how many connections one source address carries: few of the
+// ports that there are for one pair of addresses, since the kernel looks long for
+// a free one when most are taken.
+const connsPerSource = 4000
 
 // ipBindAddressNoPort lets the kernel choose the port at connect.
 const ipBindAddressNoPort = 24
