@@ -27,7 +27,7 @@ var abilities = map[string][]ability{
 	"gobwas":  {webSockets},
 	"stdlib":  {streams, files, plain},
 	"echov4":  {streams, files, plain},
-	"floor":   {webSockets},
+	"floor":   {webSockets, streams},
 }
 
 // can says whether a server does what a work needs. One that is not listed

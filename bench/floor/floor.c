@@ -1,7 +1,8 @@
-/* floor: the least that an echo server can do on this kernel, as a measure for
- * the real ones. One thread, level-triggered epoll, one recv for each readiness,
- * unmasked in place, one send for each recv. No timeouts, no limits, no checks,
- * and the one Sec-WebSocket-Accept for the load's one key: not a server to use.
+/* floor: the least that a server can do on this kernel, as a measure for the
+ * real ones. One thread, level-triggered epoll, one recv for each readiness,
+ * unmasked in place, one send for each recv, and one for each record of a stream.
+ * No timeouts, no limits, no checks, the one Sec-WebSocket-Accept for the load's
+ * one key, and streams that all want their records as often: not a server to use.
  *
  * cc -O3 -march=native -o floor floor.c && ./floor -addr 127.0.0.1:9000
  */
@@ -17,10 +18,12 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct {
-	uint8_t open, want_out;
+	uint8_t open, want_out, sse;
+	uint32_t stream, n; /* its number, or 0, and that of the next record */
 	uint32_t len, cap; /* of in */
 	uint8_t *in;       /* an incomplete frame, or NULL */
 	uint8_t *out;      /* unsent, or NULL */
@@ -182,6 +185,78 @@ static void echo(int fd) {
 	}
 }
 
+/* The records that are due, soonest first: all streams wait equally long. */
+typedef struct {
+	int64_t at, every;
+	int fd;
+	uint32_t stream;
+} due;
+
+static due *queue;
+static uint32_t queue_size, queue_at, queue_len, streams;
+
+static int64_t now(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static void record(int fd) {
+	conn *c = &conns[fd];
+	char r[256], b[300];
+	uint32_t n = c->n++;
+	int k = snprintf(r, sizeof r,
+		"%s{\"n\":%u,\"sensor\":\"boiler-%u\",\"celsius\":%u.5,\"note\":\"a record of a stream, as long as those of a sensor usually are\"}\n%s",
+		c->sse ? "data: " : "", n, n % 7, 20 + n % 60, c->sse ? "\n" : "");
+	put(fd, (uint8_t *)b, snprintf(b, sizeof b, "%x\r\n%s\r\n", k, r));
+}
+
+static void wait_for(due d) {
+	d.at += d.every;
+	queue[(queue_at + queue_len++) % queue_size] = d;
+}
+
+/* Sends what is due, one record a stream at most, and returns the milliseconds
+ * until more is. */
+static int records(void) {
+	for (uint32_t left = queue_len; left; left--) {
+		due d = queue[queue_at];
+		int64_t wait = d.at - now();
+		if (wait > 0)
+			return (wait + 999999) / 1000000;
+		queue_at = (queue_at + 1) % queue_size;
+		queue_len--;
+		if (conns[d.fd].stream != d.stream) /* it has gone */
+			continue;
+		record(d.fd);
+		wait_for(d);
+	}
+	return queue_len ? 0 : -1;
+}
+
+/* A duration as Go writes it, in nanoseconds. */
+static int64_t duration(const char *s) {
+	double d = 0, v;
+	char *end;
+	while (v = strtod(s, &end), end != s) {
+		d += v * (end[0] == 'm' && end[1] == 's' ? 1e6 : end[0] == 'm' ? 60e9 : 1e9);
+		s = end + (end[1] == 's' ? 2 : 1);
+	}
+	return d;
+}
+
+static void stream(int fd, int sse, const char *every) {
+	char head[200];
+	int n = snprintf(head, sizeof head,
+		"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+		sse ? "text/event-stream" : "application/x-ndjson");
+	conns[fd].sse = sse;
+	conns[fd].stream = ++streams;
+	put(fd, (uint8_t *)head, n);
+	record(fd);
+	wait_for((due){now(), every ? duration(every + 6) : 1000000000, fd, streams});
+}
+
 static void handshake(int fd) {
 	static const char answer[] =
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -192,7 +267,12 @@ static void handshake(int fd) {
 		return;
 	}
 	conns[fd].open = 1;
-	put(fd, (const uint8_t *)answer, sizeof answer - 1);
+	rbuf[n - 1] = 0;
+	char *every = strstr((char *)rbuf, "every=");
+	if (!strncmp((char *)rbuf, "GET /sse", 8) || !strncmp((char *)rbuf, "GET /ndjson", 11))
+		stream(fd, rbuf[5] == 's', every);
+	else
+		put(fd, (const uint8_t *)answer, sizeof answer - 1);
 }
 
 int main(int argc, char **argv) {
@@ -203,6 +283,7 @@ int main(int argc, char **argv) {
 	if (setrlimit(RLIMIT_NOFILE, &rl))
 		getrlimit(RLIMIT_NOFILE, &rl);
 	conns = calloc(rl.rlim_cur, sizeof *conns); /* untouched pages cost nothing */
+	queue = calloc(queue_size = 4 * rl.rlim_cur, sizeof *queue);
 	const char *port = argc > 2 ? strrchr(argv[2], ':') : NULL;
 	struct sockaddr_in a = {
 		.sin_family = AF_INET,
@@ -218,7 +299,7 @@ int main(int argc, char **argv) {
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = s}, evs[1024];
 	epoll_ctl(ep, EPOLL_CTL_ADD, s, &ev);
 	for (;;) {
-		int n = epoll_wait(ep, evs, 1024, -1);
+		int n = epoll_wait(ep, evs, 1024, records());
 		for (int i = 0; i < n; i++) {
 			int fd = evs[i].data.fd, k;
 			if (fd == s) {
