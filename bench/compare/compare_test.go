@@ -126,7 +126,7 @@ The same of a as a multiple of the others': the median of the rounds' ratios.
 |---|--:|
 | SSE | 0.02 |
 
-Memory of the kernel and CPU time of the server's process while 19,500 are idle: median (least–most).
+Memory of the kernel and CPU time of the server's process while connections are idle: median (least–most).
 
 | while they are idle | a |
 |---|--:|

@@ -62,7 +62,7 @@ var tables = []table{
 	{upgradeTable, "Connecting and upgrading, as a multiple of connecting, one GET and the end", false},
 	{idleTable, "Memory of the server's process for each of " + thousands(idleConns) + " idle connections, bytes", true},
 	{slopeTable, "The same after the echo or the record, by how many connections there are, bytes", false},
-	{quietTable, "Memory of the kernel and CPU time of the server's process while " + thousands(idleConns) + " are idle", false},
+	{quietTable, "Memory of the kernel and CPU time of the server's process while connections are idle", false},
 	{burstTable, "Memory of the server's process around a burst of messages of 1 MiB on 8 connections", false},
 	{memoryTable, "Memory of the server's process at the end of the echoes, MiB", false},
 }

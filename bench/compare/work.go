@@ -53,16 +53,16 @@ var works = []work{
 	download("a MiB of a file", quick, load.Download{Conns: 8, Size: fileSize}),
 	handshakes("handshakes", quick, each, load.Handshakes{Open: 1000, Count: 5000}),
 	handshakes("handshakes, 50,000", full, once, load.Handshakes{Open: 10_000, Count: 50_000}),
-	idle("WebSocket", quick, webSockets, "/ws", load.WebSocket, idleConns),
-	idle("WebSocket that keeps its request", quick, closure, "/ws-closure", load.WebSocket, idleConns),
-	idle("SSE", quick, streams, "/sse", load.SSE, idleConns),
-	idle("NDJSON", quick, streams, "/ndjson", load.NDJSON, idleConns),
 	idle("WebSocket", full, webSockets, "/ws", load.WebSocket, 5000),
 	idle("WebSocket", full, webSockets, "/ws", load.WebSocket, 10_000),
+	idle("WebSocket", quick, webSockets, "/ws", load.WebSocket, idleConns),
+	idle("WebSocket that keeps its request", quick, closure, "/ws-closure", load.WebSocket, idleConns),
 	idle("SSE", full, streams, "/sse", load.SSE, 5000),
 	idle("SSE", full, streams, "/sse", load.SSE, 10_000),
+	idle("SSE", quick, streams, "/sse", load.SSE, idleConns),
 	idle("NDJSON", full, streams, "/ndjson", load.NDJSON, 5000),
 	idle("NDJSON", full, streams, "/ndjson", load.NDJSON, 10_000),
+	idle("NDJSON", quick, streams, "/ndjson", load.NDJSON, idleConns),
 	burst("a burst of 1 MiB", full, load.Burst{Conns: 8, Size: 1 << 20, Depth: 4, Time: 2 * time.Second, Limit: time.Minute}),
 }
 
@@ -129,18 +129,17 @@ func idle(name string, quick bool, needs ability, path, kind string, n int) work
 		}
 		i := load.Idle{URL: s.url(scheme, path), Kind: kind, Conns: n, Hold: s.hold, PID: s.pid}
 		r, err := i.Run()
-		var f []figure
+		of := name + ", " + thousands(n)
+		f := []figure{
+			{quietTable, of + ": slab for a socket, bytes", r.Slab},
+			{quietTable, of + ": buffers for a socket, bytes", r.Buffers},
+			{quietTable, of + ": CPU time, µs a second", r.Busy},
+		}
 		if n == idleConns {
-			f = []figure{
-				{idleTable, name, r.Before},
-				{idleTable, name + later, r.After},
-				{quietTable, name + ": slab for a socket, bytes", r.Slab},
-				{quietTable, name + ": buffers for a socket, bytes", r.Buffers},
-				{quietTable, name + ": CPU time, µs a second", r.Busy},
-			}
+			f = append([]figure{{idleTable, name, r.Before}, {idleTable, name + later, r.After}}, f...)
 		}
 		if s.full {
-			f = append(f, figure{slopeTable, name + ", " + thousands(n), r.After})
+			f = append(f, figure{slopeTable, of, r.After})
 		}
 		return f, r, err
 	}}
