@@ -139,7 +139,7 @@ func idle(name string, quick bool, needs ability, path, kind string, n int) work
 			f = append([]figure{{idleTable, name, r.Before}, {idleTable, name + later, r.After}}, f...)
 		}
 		if s.full {
-			f = append(f, figure{slopeTable, of, r.After})
+			f = append([]figure{{slopeTable, of, r.After}}, f...)
 		}
 		return f, r, err
 	}}
