@@ -22,6 +22,7 @@ type Loops struct {
 	loops    []*loop
 	next     atomic.Uint32
 	watch    watch
+	trim     trimmer
 }
 
 // New answers the engine of this system. It keeps a connection that is a bare
@@ -56,7 +57,9 @@ func (e *Loops) Adopt(l Link, pending []byte, h Handler, o *Options) Conn {
 	}
 	if err := to.enter(c); err != nil {
 		c.fails(err)
-	} else if first {
+	}
+	e.trim.begin(e)
+	if first {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.post()

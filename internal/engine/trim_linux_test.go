@@ -1,0 +1,57 @@
+//go:build amd64 || arm64
+
+package engine
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// resident is what the system holds for this process.
+func resident(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+func TestWhatABurstHasTakenIsGivenBackOnceItIsCalm(t *testing.T) {
+	const much = 64 << 20
+	e := NewLoops(1, nil)
+	e.trim.on = true // by nobody's clock
+	e.trim.look(e)
+	burst := make([][]byte, 0, much>>16)
+	for range much >> 16 {
+		b := make([]byte, 64<<10)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		burst = append(burst, b)
+	}
+	full := resident(t)
+	e.trim.look(e) // it is not calm yet
+	if e.trim.trims > 1 {
+		t.Error("it gives back what has just been taken")
+	}
+	runtime.KeepAlive(burst)
+	e.trim.look(e)
+	if less := full - resident(t); less < much/2 {
+		t.Errorf("%d bytes of %d are given back", less, much)
+	}
+	before := e.trim.trims
+	for range 5 {
+		e.trim.look(e)
+	}
+	if e.trim.trims > before {
+		t.Errorf("%d collections while nothing happens", e.trim.trims-before)
+	}
+}
