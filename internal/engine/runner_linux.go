@@ -79,7 +79,7 @@ func (r *runner) wait() {
 		_ = l.file.SetReadDeadline(deadline) // it takes deadlines
 	}
 	l.inbox.awake.Store(false)
-	if !l.inbox.empty() {
+	if !l.inbox.empty() || r.until() != until { // who has asked for it meanwhile did not wake us
 		l.inbox.awake.Store(true)
 		r.waited = false
 		r.look(uintptr(l.epoll))

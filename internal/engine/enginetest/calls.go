@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -368,4 +369,28 @@ func alarmPast(t *testing.T, e engine.Engine) {
 	p.adopt(t, e, &engine.Options{})
 	p.conn.SetAlarm(time.Now().Add(-time.Minute))
 	p.served(e)
+}
+
+// An alarm is set anew as soon as it has rung: while who rings looks for what is
+// next.
+func alarmAnyTime(t *testing.T, e engine.Engine) {
+	const conns, times = 4, 1000
+	var wg sync.WaitGroup
+	for range conns {
+		rang := make(chan struct{}, 1)
+		p := &peer{alarm: func(engine.Conn) { rang <- struct{}{} }}
+		p.adopt(t, e, &engine.Options{})
+		wg.Go(func() {
+			for i := range times {
+				p.conn.SetAlarm(time.Now().Add(time.Duration(i%3) * time.Millisecond))
+				select {
+				case <-rang:
+				case <-time.After(patience):
+					t.Errorf("alarm %d did not ring", i)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

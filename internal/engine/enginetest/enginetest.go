@@ -48,6 +48,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"a hang-up is seen while a callback runs":                hangup,
 		"the alarm rings once for each time it is set":           alarm,
 		"the alarm rings while a callback runs":                  alarmAtOnce,
+		"an alarm set at any time rings":                         alarmAnyTime,
 		"an alarm that is far away holds nobody up":              alarmFar,
 		"an alarm that asks for the past holds nobody up":        alarmPast,
 		"callbacks do not overlap":                               overlap,
