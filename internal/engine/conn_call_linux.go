@@ -37,7 +37,12 @@ func (r *runner) readable(c *conn, events uint32) bool {
 	c.busy = true
 	c.pass = !over
 	c.mu.Unlock()
-	b := c.into(over)
+	b, ok := c.into(over)
+	if !ok {
+		c.mu.Lock()
+		c.release()
+		return true
+	}
 	if b == nil {
 		b = r.buf.B[:cap(r.buf.B)]
 	}
@@ -79,13 +84,17 @@ func (r *runner) readable(c *conn, events uint32) bool {
 	return true
 }
 
-// into is memory of the handler's own for what comes next, nil for none.
-func (c *conn) into(over bool) []byte {
+// into is memory of the handler's own for what comes next, nil for none. It
+// answers false where the handler has panicked.
+func (c *conn) into(over bool) (b []byte, ok bool) {
 	if over || c.secure != nil {
-		return nil
+		return nil, true
 	}
-	b := c.h.Into()
-	return b[:min(len(b), readMost)]
+	ok = c.guard(func() { b = c.h.Into() })
+	if len(b) == 0 {
+		return nil, ok
+	}
+	return b[:min(len(b), readMost)], ok
 }
 
 // readMost is the most that is read for one connection before others have their
@@ -342,16 +351,16 @@ func (c *conn) signaled() {
 	}
 }
 
-// guard turns a panic of fn into the end of the connection.
-func (c *conn) guard(fn func()) {
-	returned := false
+// guard turns a panic of fn into the end of the connection, and answers whether
+// there was none.
+func (c *conn) guard(fn func()) (returned bool) {
 	defer func() {
 		if !returned {
 			c.failed(recover())
 		}
 	}()
 	fn()
-	returned = true
+	return true
 }
 
 // failed is the end of a connection whose callback has panicked with v, or, where

@@ -394,3 +394,34 @@ func alarmAnyTime(t *testing.T, e engine.Engine) {
 	}
 	wg.Wait()
 }
+
+func intoBadly(t *testing.T, e engine.Engine) {
+	got := make(chan string, 1)
+	p := &peer{into: func() []byte { return []byte{} }, data: func(_ engine.Conn, b []byte) { got <- string(b) }}
+	p.adopt(t, e, &engine.Options{})
+	if _, err := p.far.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if s := await(t, "Data", got); s != "x" {
+		t.Errorf("got %q", s)
+	}
+	asked := make(chan struct{}, 1)
+	p = &peer{
+		into: func() []byte { asked <- struct{}{}; panic("oh") },
+		data: func(c engine.Conn, _ []byte) {
+			if len(asked) > 0 {
+				t.Error("Data behind a panic")
+			}
+			c.Abort(nil) // by an engine that does not ask
+		},
+	}
+	p.adopt(t, e, &engine.Options{})
+	if _, err := p.far.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	var panicked *engine.PanicError
+	if err := p.reason(); len(asked) > 0 && !errors.As(err, &panicked) {
+		t.Errorf("ended with %v", err)
+	}
+	new(peer).adopt(t, e, &engine.Options{}).served(e)
+}

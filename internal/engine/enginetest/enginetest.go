@@ -58,6 +58,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"a callback that panics ends its own connection only":    panics,
 		"whichever callback panics ends the connection":          panicsAnywhere,
 		"a callback that ends its goroutine ends as a panic":     goexit,
+		"an Into that panics or gives nothing harms no other":    intoBadly,
 		"what was read before comes first":                       pending,
 		"a peer that sends much is read in order":                much,
 		"a peer is read while a large answer is written":         largeAnswer,
