@@ -116,6 +116,9 @@ func (r *runner) first(c *conn) bool {
 // releases it.
 func (c *conn) overhear(events uint32) {
 	failed := events&(unix.EPOLLERR|unix.EPOLLHUP) != 0
+	if events&(unix.EPOLLERR|unix.EPOLLHUP) == unix.EPOLLHUP && !c.closed && unread(c.fd) {
+		failed, c.deaf = false, true // a unix socket whose peer has closed in order
+	}
 	ends := !failed && !c.eof && events&unix.EPOLLRDHUP != 0 && hungUp(c.fd)
 	switch {
 	case failed && c.closed:

@@ -91,7 +91,9 @@ func (c *conn) post() {
 func (c *conn) listen() {
 	var mask uint32
 	switch {
-	case c.eof, c.mute:
+	case c.eof:
+	case c.mute:
+		mask = unix.EPOLLET // once is enough for what is said unasked
 	case c.deaf:
 		mask = unix.EPOLLRDHUP
 	default:

@@ -385,6 +385,39 @@ func (o owned) Bare() net.Conn       { return o.Conn }
 func (o owned) Detach() engine.Owner { return o }
 func (o owned) Left()                { o.left <- time.Now() }
 
+func TestWhatAPeerOfAUnixSocketSentBeforeItClosedIsReadBehindACallback(t *testing.T) {
+	t.Parallel()
+	for _, slow := range []bool{false, true} {
+		s := &stage{t: t, e: engine.NewLoops(1, nil)}
+		got, hung, running, leave := make(chan string, 10), make(chan struct{}, 10), make(chan struct{}), make(chan struct{})
+		s.h.data = func(_ engine.Conn, b []byte) { got <- string(b) }
+		s.h.hangup = func(c engine.Conn) {
+			hung <- struct{}{}
+			c.Abort(nil)
+		}
+		near, far := unixPair(t)
+		s.on(near, far, &engine.Options{Budget: 100})
+		s.conn.Call(func(engine.Conn) {
+			close(running)
+			<-leave
+		})
+		await(t, "the call", running)
+		if slow { // the loop goes on without the callback
+			for s.e.Counts().Handovers == 0 {
+				<-time.After(time.Millisecond)
+			}
+		}
+		write(t, far, "last")
+		_ = far.Close() // it has said all
+		s.quiet()
+		close(leave)
+		if b := await(t, "Data", got); b != "last" {
+			t.Errorf("%q", b)
+		}
+		await(t, "Hangup", hung)
+	}
+}
+
 // What is sent between a read and its Data leaves at once where Data runs on a
 // goroutine of its own.
 func TestWhatIsSentDuringAReadDoesNotWaitForASlowCallback(t *testing.T) {

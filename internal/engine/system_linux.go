@@ -61,9 +61,20 @@ func gather(fd int32, parts [][]byte) (int, syscall.Errno) {
 // hungUp says whether the peer has ended its half of a connection that has
 // nothing more to be read.
 func hungUp(fd int32) bool {
+	n, e := peek(fd)
+	return e == 0 && n == 0
+}
+
+// unread says whether there is something to be read.
+func unread(fd int32) bool {
+	n, e := peek(fd)
+	return e == 0 && n > 0
+}
+
+func peek(fd int32) (int, syscall.Errno) {
 	var b [1]byte
 	n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
-	return e == 0 && n == 0
+	return int(n), e
 }
 
 func poll(epoll uintptr, events []unix.EpollEvent) (int, syscall.Errno) {
