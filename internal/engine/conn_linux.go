@@ -33,7 +33,6 @@ type conn struct {
 	at      int32          // bytes of out that are written
 	waiting int32          // bytes of Sends that are not written
 	big     int32          // of them, those of a Send above the budget
-	before  int32          // of them, those ahead of it
 	fd      int32
 	slot    int32
 	mask    uint32 // what epoll has been told
@@ -62,6 +61,7 @@ type cold struct {
 	first   []byte       // what had been read before
 	calls   []func(Conn) // of Call
 	reason  error        // of the end
+	before  int32        // bytes that wait ahead of a Send above the budget
 	dropped int          // bytes that came behind the end
 	leadAt  int          // what Ahead gave lies there in out
 	lead    int          // and is so long

@@ -141,7 +141,7 @@ func (c *conn) admit(n int) error {
 		return ErrFull
 	}
 	if n > c.o.Budget {
-		c.big, c.before = int32(n), c.waiting
+		c.big, c.rare().before = int32(n), c.waiting
 	}
 	c.waiting += int32(n)
 	return nil
@@ -192,9 +192,11 @@ func (c *conn) wake() {
 // take notes that the system has taken n bytes of Sends.
 func (c *conn) take(n int32) {
 	c.waiting -= n
-	ahead := min(n, c.before)
-	c.before -= ahead
-	c.big -= min(n-ahead, c.big)
+	if c.big > 0 {
+		ahead := min(n, c.cold.before)
+		c.cold.before -= ahead
+		c.big -= min(n-ahead, c.big)
+	}
 }
 
 // Urge has Ahead called; see Conn.
