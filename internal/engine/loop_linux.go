@@ -170,9 +170,7 @@ func (l *loop) vacate(c *conn) {
 
 // post has the runner see to c.
 func (l *loop) post(c *conn) {
-	l.inbox.mu.Lock()
-	l.inbox.conns = append(l.inbox.conns, c)
-	l.inbox.mu.Unlock()
+	l.inbox.put(c)
 	l.wake()
 }
 
@@ -186,6 +184,17 @@ func (l *loop) wake() {
 			_ = l.file.SetReadDeadline(time.Unix(1, 0)) // it takes deadlines
 		}
 	}
+}
+
+func (i *inbox) put(c *conn) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if n := len(i.conns); n == cap(i.conns) && i.at > n/2 { // it may never get empty
+		left := copy(i.conns, i.conns[i.at:])
+		clear(i.conns[left:])
+		i.conns, i.at = i.conns[:left], 0
+	}
+	i.conns = append(i.conns, c)
 }
 
 func (i *inbox) take() *conn {
