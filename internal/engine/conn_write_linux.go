@@ -167,14 +167,18 @@ func (c *conn) Fits(n int) bool {
 func (c *conn) room() int { return c.o.Budget - int(c.waiting-c.big) }
 
 func (c *conn) fits(n int) bool {
-	if n > math.MaxInt32-int(c.waiting) {
+	switch {
+	case n > waitMost-int(c.waiting):
 		return false
-	}
-	if n > c.o.Budget {
+	case n > c.o.Budget:
 		return n <= c.o.Most && c.big == 0
 	}
 	return n <= c.room()
 }
+
+// waitMost is what may wait in all, whatever the budget: with the last bytes of
+// an end, and what is urgent, an int32 still counts it.
+const waitMost = math.MaxInt32 - 1<<20
 
 func (c *conn) enqueue(b []byte) {
 	c.queue = c.queue.Grow(len(b))
