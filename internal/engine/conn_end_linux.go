@@ -77,6 +77,7 @@ func (c *conn) Abort(reason error) {
 // yet.
 func (c *conn) fails(err error) {
 	c.closed, c.ending, c.told, c.shut, c.forgotten = true, true, true, true, true
+	c.alarm, c.own = never, never
 	_ = unix.Close(int(c.fd)) // it has not been used
 	if c.owner != nil {
 		c.owner.Left()

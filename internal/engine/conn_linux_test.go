@@ -4,7 +4,9 @@ package engine
 
 import (
 	"errors"
+	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -51,3 +53,49 @@ func TestWhatWaitsIsBelowTwoGigabytes(t *testing.T) {
 		t.Errorf("%v, and %d bytes wait", err, c.waiting)
 	}
 }
+
+// A quiet handler tells its end.
+type quiet struct{ closed chan error }
+
+func (q *quiet) Into() []byte                    { return nil }
+func (q *quiet) Data(Conn, []byte)               {}
+func (q *quiet) Hangup(Conn)                     {}
+func (q *quiet) Wrote(Conn, int, int)            {}
+func (q *quiet) Alarm(Conn)                      {}
+func (q *quiet) Ahead(_ Conn, dst []byte) []byte { return dst }
+func (q *quiet) Ending(Conn, error)              {}
+func (q *quiet) Closed(_ Conn, reason error)     { q.closed <- reason }
+
+// A connection that the system does not let the loop watch ends, with all that is
+// asked of it.
+func TestAConnectionThatCannotBeTakenInEnds(t *testing.T) {
+	l := &loop{e: NewLoops(1, nil)}
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &quiet{make(chan error, 2)}
+	c := &conn{h: q, o: &Options{Budget: 100}, loop: l, fd: int32(fds[0])}
+	why := errors.New("why")
+	c.fails(why)
+	c.SetAlarm(time.Now().Add(time.Hour))
+	c.Call(func(Conn) { t.Error("a call") })
+	c.Urge()
+	c.Flush()
+	c.End([]byte("last"), nil)
+	c.Abort(nil)
+	if err := c.Send([]byte("x")); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if got := <-q.closed; got != why { //nolint:errorlint // the very one
+		t.Error(got)
+	}
+	if n, err := syscall.Read(fds[1], make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("it is not closed: %d, %v", n, err)
+	}
+	_ = syscall.Close(fds[1]) // it has been read to its end
+	if _, any := l.wheel.next(); any {
+		t.Error("its alarm is left in the loop")
+	}
+}
+
