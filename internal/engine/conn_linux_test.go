@@ -4,6 +4,8 @@ package engine
 
 import (
 	"errors"
+	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -99,3 +101,51 @@ func TestAConnectionThatCannotBeTakenInEnds(t *testing.T) {
 	}
 }
 
+func overTCP(t *testing.T) (near, far *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = a.Close() // the test may have closed it
+		_ = b.Close() // the engine may have closed it
+	})
+	return b.(*net.TCPConn), a.(*net.TCPConn)
+}
+
+// Stall has its deadline looked at by the loop, and set by whoever writes.
+func TestAStallIsSetByWhoeverWrites(t *testing.T) {
+	e := NewLoops(1, nil)
+	defer e.Close()
+	near, far := overTCP(t)
+	if err := errors.Join(near.SetWriteBuffer(16<<10), far.SetReadBuffer(16<<10)); err != nil {
+		t.Fatal(err)
+	}
+	c := e.Adopt(near, nil, &quiet{make(chan error, 1)}, &Options{Budget: 64 << 20, Stall: 5 * time.Millisecond})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for b := make([]byte, 64<<10); ; {
+			if _, err := far.Read(b); err != nil {
+				return
+			}
+		}
+	})
+	for range 300 {
+		if c.Send(make([]byte, 100<<10)) != nil { // it may stall, on a busy machine
+			break
+		}
+		c.Flush()
+	}
+	c.Abort(nil)
+	wg.Wait()
+}

@@ -299,7 +299,7 @@ func (c *conn) put(most int) (n int, ok bool) {
 		done = c.secure.wrote(n)
 	}
 	sent := c.sent(int32(done))
-	if c.o.Stall > 0 && (c.blocked || c.own > 0) {
+	if c.blocked && c.o.Stall > 0 {
 		c.stall()
 	}
 	if sent > 0 {

@@ -136,7 +136,9 @@ func (r *runner) event(ev *unix.EpollEvent) bool {
 	if ev.Events&unix.EPOLLOUT != 0 {
 		c.mu.Lock()
 		c.blocked = false
-		c.write()
+		if c.write(); !c.blocked && !c.closed && c.o.Stall > 0 {
+			c.stall()
+		}
 		c.mu.Unlock()
 	}
 	if ev.Events&^unix.EPOLLOUT != 0 {
