@@ -99,19 +99,32 @@ func (c *conn) finish() {
 	c.post()
 }
 
-// late is what follows when the peer has taken nothing for too long, or has not
-// closed.
+// late is what follows when the peer seems to have taken nothing for too long, or
+// has not closed.
 func (c *conn) late() {
 	c.mu.Lock()
-	closed, stalled := c.closed, c.blocked
 	c.lingering = false
-	if closed {
+	stalled := !c.closed && c.blocked && !c.sips()
+	if c.closed || !c.blocked {
 		c.post()
 	}
 	c.mu.Unlock()
-	if !closed && stalled {
+	if stalled {
 		c.Abort(ErrStalled)
 	}
+}
+
+// sips says whether the system takes something all the same: it tells only when it
+// has room for much. It is called with mu held.
+func (c *conn) sips() bool {
+	if c.writing {
+		return true // and so starts the time anew
+	}
+	c.writing, c.blocked = true, false
+	n, _ := c.put(writeMost)
+	c.writing = false
+	c.listen()
+	return n > 0
 }
 
 // close closes the descriptor of a connection that has ended, unless its peer may

@@ -184,10 +184,25 @@ func (c *goConn) hand(b []byte, lead int) error {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return gone(err)
 		case n == 0:
-			return ErrStalled
+			if n = c.sips(b); n == 0 {
+				return ErrStalled
+			}
+			b = b[n:]
+			c.wrote(max(0, n-lead))
+			lead = max(0, lead-n)
 		}
 	}
 	return nil
+}
+
+// sips writes what the system takes all the same behind a deadline: it tells only
+// when it has room for much. A write that takes something need not wait for that.
+func (c *goConn) sips(b []byte) int {
+	if c.link.SetWriteDeadline(time.Now().Add(time.Millisecond)) != nil {
+		return 0
+	}
+	n, _ := c.link.Write(b) // that it fails again is likely
+	return n
 }
 
 // some writes b, or as much as the system takes at once.

@@ -344,3 +344,17 @@ func closedBehindWrote(t *testing.T, e engine.Engine) {
 		_ = p.reason() // none
 	}
 }
+
+// A system says that it takes more only when it has room for much.
+func sipper(t *testing.T, e engine.Engine) {
+	const size, sip, sips = 24 << 20, 64 << 10, 30 // more than any kernel keeps
+	p := new(peer).adopt(t, e, &engine.Options{Budget: size, Stall: 500 * time.Millisecond})
+	p.send(make([]byte, size))
+	for range sips {
+		p.read(sip)
+		<-time.After(50 * time.Millisecond) // 1.5 s in all, above Stall
+	}
+	if p.closes.Load() != 0 {
+		t.Error(p.reason())
+	}
+}

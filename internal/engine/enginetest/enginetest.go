@@ -65,6 +65,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"a peer is read while its answers wait":                  manyAnswers,
 		"a reader that takes nothing ends the connection":        stall,
 		"a slow reader that goes on reading is kept":             slowReader,
+		"a reader that takes a little now and then is kept":      sipper,
 		"a half-closed peer still gets the end":                  halfClosed,
 		"a reset ends the connection":                            reset,
 		"an end sends what waits, then the last, then FIN":       end,
