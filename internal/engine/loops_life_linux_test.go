@@ -137,6 +137,20 @@ func TestAConnectionIsKeptWhereNoDescriptorIsLeft(t *testing.T) {
 	nothingLeft(t, before)
 }
 
+func TestALoopThatGetsNoConnectionEnds(t *testing.T) {
+	before := descriptors(t)
+	e := engine.NewLoops(1, nil)
+	near, _ := pair(t)
+	_ = near.Close() // before it is taken over
+	closed := make(chan error, 1)
+	c := e.Adopt(near, nil, &script{closed: func(_ engine.Conn, reason error) { closed <- reason }}, &engine.Options{Budget: 100})
+	if err := await(t, "Closed", closed); err == nil {
+		t.Error("a closed connection has ended in order")
+	}
+	c.Abort(nil)
+	nothingLeft(t, before+1) // the far end
+}
+
 func TestAnEngineThatIsClosedLeavesNothing(t *testing.T) {
 	before := descriptors(t)
 	e := engine.NewLoops(2, nil)

@@ -32,6 +32,9 @@ func (l *loop) run() {
 	defer r.buf.Free()
 	r.poll = r.look
 	r.set = -1
+	if l.open.Load() == 0 { // nor may one come
+		r.vacant = clock()
+	}
 	for r.pass() {
 		continue
 	}
