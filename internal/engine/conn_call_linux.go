@@ -167,14 +167,14 @@ func (r *runner) do(c *conn, j job, b []byte) (mine bool) {
 // afterwards.
 func (r *runner) inline(c *conn, j job, b []byte) (mine bool) {
 	l := r.l
+	if len(b) > longRead {
+		l.now = clock()
+	}
+	began := l.now // from the turn on it may be another runner's
 	turn := l.turn.Load() + 1
 	l.current.Store(c)
 	l.turn.Store(turn)
 	l.e.watch.begin(l.e)
-	if len(b) > longRead {
-		l.now = clock()
-	}
-	began := l.now
 	returned := false
 	defer func() {
 		if returned {
