@@ -117,7 +117,7 @@ func (r *runner) first(c *conn) bool {
 func (c *conn) overhear(events uint32) {
 	failed := events&(unix.EPOLLERR|unix.EPOLLHUP) != 0
 	if events&(unix.EPOLLERR|unix.EPOLLHUP) == unix.EPOLLHUP && !c.closed && unread(c.fd) {
-		failed, c.deaf = false, true // a unix socket whose peer has closed in order
+		failed, c.hears = false, max(c.hears, hearsEnd) // a unix socket whose peer has closed in order
 	}
 	ends := !failed && !c.eof && events&unix.EPOLLRDHUP != 0 && hungUp(c.fd)
 	switch {
@@ -126,10 +126,10 @@ func (c *conn) overhear(events uint32) {
 		c.post()
 	case ends:
 		c.eof = true
-	case c.deaf: // there is more to be read before the end
-		c.mute = true
-	default:
-		c.deaf = true
+	case c.hears == hearsAll:
+		c.hears = hearsEnd
+	default: // there is more to be read before the end
+		c.hears = hearsFail
 	}
 	c.listen()
 	c.mu.Unlock()
@@ -293,7 +293,7 @@ func (c *conn) nextCall() func(Conn) {
 func (c *conn) release() {
 	c.pass = false
 	c.write()
-	c.busy, c.deaf, c.mute = false, false, false
+	c.busy, c.hears = false, hearsAll
 	c.listen()
 	if c.closed || c.cold != nil && (len(c.cold.calls) > 0 || c.cold.first != nil) {
 		c.post()

@@ -32,11 +32,10 @@ type conn struct {
 	out     *buffer.Buffer // what is being written; it begins with a unit
 	at      int32          // bytes of out that are written
 	waiting int32          // bytes of Sends that are not written
-	big     int32          // of them, those of a Send above the budget
 	fd      int32
 	slot    int32
-	mask    uint32 // what epoll has been told
-	signals int8   // Alarm, Hangup and Ending that run, or are about to
+	waits   waits // what epoll has been told
+	signals int8  // Alarm, Hangup and Ending that run, or are about to
 
 	busy    bool // a callback runs, or what it sent is being written
 	pass    bool // it will be written behind the callback
@@ -45,8 +44,7 @@ type conn struct {
 	urged   bool // Ahead is owed
 	posted  bool // in the loop's inbox
 
-	deaf      bool // nothing is read for now, since a callback runs
-	mute      bool // nor is the end of it waited for
+	hears     hearing
 	eof       bool // the peer has ended its half
 	ending    bool
 	closed    bool // nothing is sent any more
@@ -56,12 +54,22 @@ type conn struct {
 	forgotten bool // the loop has
 }
 
+// A hearing is what is heard of the peer.
+type hearing int8
+
+const (
+	hearsAll  hearing = iota
+	hearsEnd          // a callback runs: nothing is read for now
+	hearsFail         // and there is more to be read before the end
+)
+
 // cold is what few connections have, and not for long.
 type cold struct {
 	first   []byte       // what had been read before
 	calls   []func(Conn) // of Call
 	reason  error        // of the end
-	before  int32        // bytes that wait ahead of a Send above the budget
+	big     int32        // bytes that wait of a Send above the budget
+	before  int32        // bytes that wait ahead of them
 	dropped int          // bytes that came behind the end
 	leadAt  int          // what Ahead gave lies there in out
 	lead    int          // and is so long
@@ -86,26 +94,46 @@ func (c *conn) post() {
 	}
 }
 
+// waits is what a connection waits for.
+type waits uint8
+
+const (
+	waitsIn   waits = 1 << iota // bytes of the peer, or its end
+	waitsEnd                    // its end alone
+	waitsOut                    // room for what is written
+	waitsOnce                   // what is said unasked, but once
+)
+
+// epoll is how the system says it.
+func (w waits) epoll() (mask uint32) {
+	for i, bit := range [...]uint32{unix.EPOLLIN, unix.EPOLLRDHUP, unix.EPOLLOUT, unix.EPOLLET} {
+		if w>>i&1 != 0 {
+			mask |= bit
+		}
+	}
+	return mask
+}
+
 // listen tells epoll what is waited for, if that has changed. It is called with
 // mu held.
 func (c *conn) listen() {
-	var mask uint32
+	var w waits
 	switch {
 	case c.eof:
-	case c.mute:
-		mask = unix.EPOLLET // once is enough for what is said unasked
-	case c.deaf:
-		mask = unix.EPOLLRDHUP
+	case c.hears == hearsFail:
+		w = waitsOnce
+	case c.hears == hearsEnd:
+		w = waitsEnd
 	default:
-		mask = unix.EPOLLIN
+		w = waitsIn
 	}
 	if c.blocked {
-		mask |= unix.EPOLLOUT
+		w |= waitsOut
 	}
-	if mask == c.mask || c.shut {
+	if w == c.waits || c.shut {
 		return
 	}
-	c.mask = mask
+	c.waits = w
 	_ = c.loop.control(unix.EPOLL_CTL_MOD, c) // a connection that is alive is known there
 }
 

@@ -141,7 +141,8 @@ func (c *conn) admit(n int) error {
 		return ErrFull
 	}
 	if n > c.o.Budget {
-		c.big, c.rare().before = int32(n), c.waiting
+		cold := c.rare()
+		cold.big, cold.before = int32(n), c.waiting
 	}
 	c.waiting += int32(n)
 	return nil
@@ -164,14 +165,22 @@ func (c *conn) Fits(n int) bool {
 	return !c.closed && !c.ending && c.fits(n)
 }
 
-func (c *conn) room() int { return c.o.Budget - int(c.waiting-c.big) }
+func (c *conn) room() int { return c.o.Budget - int(c.waiting-c.big()) }
+
+// big is how much waits of a Send above the budget.
+func (c *conn) big() int32 {
+	if c.cold == nil {
+		return 0
+	}
+	return c.cold.big
+}
 
 func (c *conn) fits(n int) bool {
 	switch {
 	case n > waitMost-int(c.waiting):
 		return false
 	case n > c.o.Budget:
-		return n <= c.o.Most && c.big == 0
+		return n <= c.o.Most && c.big() == 0
 	}
 	return n <= c.room()
 }
@@ -196,10 +205,10 @@ func (c *conn) wake() {
 // take notes that the system has taken n bytes of Sends.
 func (c *conn) take(n int32) {
 	c.waiting -= n
-	if c.big > 0 {
-		ahead := min(n, c.cold.before)
-		c.cold.before -= ahead
-		c.big -= min(n-ahead, c.big)
+	if cold := c.cold; cold != nil && cold.big > 0 {
+		ahead := min(n, cold.before)
+		cold.before -= ahead
+		cold.big -= min(n-ahead, cold.big)
 	}
 }
 

@@ -78,7 +78,7 @@ func (l *loop) enter(c *conn) error {
 	c.slot = l.free[len(l.free)-1]
 	l.free = l.free[:len(l.free)-1]
 	l.slots[c.slot/slotsEach][c.slot%slotsEach] = c
-	c.mask = unix.EPOLLIN
+	c.waits = waitsIn
 	if err := l.control(unix.EPOLL_CTL_ADD, c); err != nil {
 		l.vacate(c)
 		return err
@@ -136,7 +136,7 @@ func (l *loop) stop() bool {
 
 // control tells the system what c waits for. Its connection is alive.
 func (l *loop) control(op int, c *conn) error {
-	ev := unix.EpollEvent{Events: c.mask, Fd: c.slot}
+	ev := unix.EpollEvent{Events: c.waits.epoll(), Fd: c.slot}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.epoll, op, int(c.fd), &ev))
 }
 
