@@ -161,14 +161,13 @@ func (r *runner) close(c *conn) bool {
 // leave gives up what the system and the loop hold for c. It is called with mu
 // held.
 func (c *conn) leave() {
-	l := c.loop
-	l.alarms.Lock()
+	l := c.lockAlarms()
 	l.wheel.remove(&c.timer)
 	c.alarm, c.own = never, never
 	l.alarms.Unlock()
 	_ = l.control(unix.EPOLL_CTL_DEL, c) // a child being started may hold it open
 	l.mu.Lock()
-	l.vacate(c)
+	l.release(c.slot)
 	l.mu.Unlock()
 	_ = unix.Close(int(c.fd)) // it has ended
 	if c.owner != nil {

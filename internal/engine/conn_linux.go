@@ -4,6 +4,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -14,8 +15,8 @@ import (
 
 // A conn is a connection of a loop. Idle, it is all that is held for it.
 type conn struct {
-	timer // first, see connOf
-	loop  *loop
+	timer                      // first, see connOf
+	loop  atomic.Pointer[loop] // changes with mu and the loop's alarms; see move
 	h     Handler
 	o     *Options
 	owner Owner // nil: nobody counts it
@@ -90,7 +91,7 @@ func connOf(t *timer) *conn { return (*conn)(unsafe.Pointer(t)) }
 func (c *conn) post() {
 	if !c.posted && !c.forgotten {
 		c.posted = true
-		c.loop.post(c)
+		c.loop.Load().post(c)
 	}
 }
 
@@ -134,7 +135,7 @@ func (c *conn) listen() {
 		return
 	}
 	c.waits = w
-	_ = c.loop.control(unix.EPOLL_CTL_MOD, c) // a connection that is alive is known there
+	_ = c.loop.Load().control(unix.EPOLL_CTL_MOD, c) // a connection that is alive is known there
 }
 
 // SetAlarm sets the one alarm; see Conn.
@@ -151,18 +152,28 @@ const never time.Duration = -1
 
 // set sets a deadline of c.
 func (c *conn) set(which *time.Duration, at time.Duration) {
-	l := c.loop
-	l.alarms.Lock()
+	l := c.lockAlarms()
 	if *which == at || *which == never {
 		l.alarms.Unlock()
 		return
 	}
 	*which = at
-	l.wheel.remove(&c.timer)
-	early := c.wind()
+	early := c.wind(l)
 	l.alarms.Unlock()
 	if early {
 		l.wake()
+	}
+}
+
+// lockAlarms locks the alarms of c's loop, whichever that is by then.
+func (c *conn) lockAlarms() *loop {
+	for {
+		l := c.loop.Load()
+		l.alarms.Lock()
+		if c.loop.Load() == l {
+			return l
+		}
+		l.alarms.Unlock()
 	}
 }
 
@@ -170,7 +181,9 @@ func (c *conn) set(which *time.Duration, at time.Duration) {
 // the loop must look sooner for it. What is past is due with the next tick: an
 // alarm that sets itself anew has others between. It is called with the loop's
 // alarms.
-func (c *conn) wind() bool {
+func (c *conn) wind(l *loop) bool {
+	w := &l.wheel
+	w.remove(&c.timer)
 	first := c.alarm
 	if c.own > 0 && (first <= 0 || c.own < first) {
 		first = c.own
@@ -178,7 +191,6 @@ func (c *conn) wind() bool {
 	if first <= 0 {
 		return false
 	}
-	w := &c.loop.wheel
 	before, any := w.next()
 	w.insert(&c.timer, max(tickOf(first), w.now+1))
 	after, _ := w.next()
@@ -193,6 +205,6 @@ func (c *conn) due(now time.Duration) (alarm, own bool) {
 	if own = c.own > 0 && c.own <= now; own {
 		c.own = 0
 	}
-	c.wind()
+	c.wind(c.loop.Load())
 	return alarm, own
 }

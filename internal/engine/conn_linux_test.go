@@ -77,7 +77,8 @@ func TestAConnectionThatCannotBeTakenInEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := &quiet{make(chan error, 2)}
-	c := &conn{h: q, o: &Options{Budget: 100}, loop: l, fd: int32(fds[0])}
+	c := &conn{h: q, o: &Options{Budget: 100}, fd: int32(fds[0])}
+	c.loop.Store(l)
 	why := errors.New("why")
 	c.fails(why)
 	c.SetAlarm(time.Now().Add(time.Hour))

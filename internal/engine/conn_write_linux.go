@@ -61,12 +61,12 @@ func (c *conn) SendParts(parts [][]byte) error {
 const directLeast = 16 << 10
 
 // direct writes the parts, of n bytes, as far as the system takes them at once.
-// Out is all of them then, since it begins with a unit.
+// Out is the rest then, from where a unit begins.
 func (c *conn) direct(parts [][]byte, n int) {
 	c.writing = true
 	c.mu.Unlock()
 	sent, e := gather(c.fd, parts)
-	c.loop.counts.writes.Add(1)
+	c.loop.Load().counts.writes.Add(1)
 	c.mu.Lock()
 	switch {
 	case c.closed:
@@ -91,7 +91,11 @@ func (c *conn) direct(parts [][]byte, n int) {
 // wrote notes what direct has written.
 func (c *conn) wrote(parts [][]byte, n, sent int) {
 	if sent < n {
-		c.out, c.at = join(nil, parts), int32(sent)
+		rest, at := parts, sent
+		if c.o.Unit != nil {
+			rest, at = begun(parts, sent)
+		}
+		c.out, c.at = join(nil, rest), int32(at)
 		c.blocked = len(parts) <= gatherMost // else it may take more
 	}
 	if c.blocked && c.o.Stall > 0 {
@@ -100,6 +104,19 @@ func (c *conn) wrote(parts [][]byte, n, sent int) {
 	if c.take(int32(sent)); sent > 0 {
 		c.tell(int32(sent))
 	}
+}
+
+// begun is the parts without the units that are sent as a whole, and how much is
+// sent of the rest.
+func begun(parts [][]byte, sent int) (rest [][]byte, at int) {
+	for len(parts) > 1 {
+		unit := len(parts[0]) + len(parts[1])
+		if unit > sent {
+			break
+		}
+		parts, sent = parts[2:], sent-unit
+	}
+	return parts, sent
 }
 
 // tell says that n bytes are written. It lets go of mu meanwhile.
@@ -289,7 +306,7 @@ func (c *conn) put(most int) (n int, ok bool) {
 		}
 	}
 	n, e := transmit(c.fd, b)
-	c.loop.counts.writes.Add(1)
+	c.loop.Load().counts.writes.Add(1)
 	c.mu.Lock()
 	switch {
 	case c.closed:

@@ -135,7 +135,8 @@ type Conn interface {
 	Send(b []byte) error
 	// SendBehind is Send of a head and b, as one.
 	SendBehind(head Head, b []byte) error
-	// SendParts is Send of all parts as one. What is large, and may go at once,
+	// SendParts is Send of all parts as one. With Options.Unit two of them make a
+	// unit. What is large, and may go at once,
 	// goes without being copied first: Wrote may come before SendParts returns.
 	SendParts(parts [][]byte) error
 	// Give is Send of the bytes of b, and of b itself: unless there is an error

@@ -33,6 +33,7 @@ type loop struct {
 	free  []int32
 
 	inbox inbox
+	load  load
 
 	alarms sync.Mutex
 	wheel  wheel
@@ -63,6 +64,12 @@ func tickOf(at time.Duration) int64 { return int64((at-1)/time.Millisecond) + 1 
 func (l *loop) enter(c *conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.waits = waitsIn
+	return l.admit(c)
+}
+
+// admit gives c a slot. It is called with c's mu held.
+func (l *loop) admit(c *conn) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.start(); err != nil {
@@ -78,9 +85,8 @@ func (l *loop) enter(c *conn) error {
 	c.slot = l.free[len(l.free)-1]
 	l.free = l.free[:len(l.free)-1]
 	l.slots[c.slot/slotsEach][c.slot%slotsEach] = c
-	c.waits = waitsIn
 	if err := l.control(unix.EPOLL_CTL_ADD, c); err != nil {
-		l.vacate(c)
+		l.release(c.slot)
 		return err
 	}
 	l.open.Add(1)
@@ -162,10 +168,10 @@ func (l *loop) all() []*conn {
 	return list
 }
 
-// vacate takes c out of its slot. It is called with mu held.
-func (l *loop) vacate(c *conn) {
-	l.slots[c.slot/slotsEach][c.slot%slotsEach] = nil
-	l.free = append(l.free, c.slot)
+// release takes a slot back. It is called with mu held.
+func (l *loop) release(slot int32) {
+	l.slots[slot/slotsEach][slot%slotsEach] = nil
+	l.free = append(l.free, slot)
 }
 
 // post has the runner see to c.

@@ -42,12 +42,13 @@ func NewLoops(n int, wrapped func(Link)) *Loops {
 // Adopt keeps l. Its descriptor becomes the engine's own, so that Go's poller
 // is not woken for it as well.
 func (e *Loops) Adopt(l Link, pending []byte, h Handler, o *Options) Conn {
-	to := e.loops[int(e.next.Add(1))%len(e.loops)]
+	to := e.place()
 	fd, owner, ok := e.take(l, to)
 	if !ok {
 		return e.fallback.Adopt(l, pending, h, o)
 	}
-	c := &conn{h: h, o: o, owner: owner, fd: int32(fd), loop: to}
+	c := &conn{h: h, o: o, owner: owner, fd: int32(fd)}
+	c.loop.Store(to)
 	if t, wire := secureOf(l); wire != nil {
 		c.secure = newSecure(t, wire)
 	}
@@ -138,6 +139,7 @@ type Counts struct {
 	Callbacks int64 // Data, calls and Closed
 	Away      int64 // of them, those on a goroutine of their own
 	Handovers int64 // callbacks whose loop went on without them
+	Moved     int64 // connections that another loop has taken over
 }
 
 // Counts answers the counts as they stand.
@@ -153,10 +155,11 @@ func (e *Loops) Counts() Counts {
 		n.Callbacks += s.callbacks.Load()
 		n.Away += s.away.Load()
 		n.Handovers += s.handovers.Load()
+		n.Moved += s.moved.Load()
 	}
 	return n
 }
 
 type counts struct {
-	polls, wakes, reads, readBytes, writes, callbacks, away, handovers atomic.Int64
+	polls, wakes, reads, readBytes, writes, callbacks, away, handovers, moved atomic.Int64
 }

@@ -25,6 +25,12 @@ type runner struct {
 	set     time.Duration // the deadline of the wait; 0: none, -1: not known
 	vacant  time.Duration // since when the loop has no connection; 0: it has
 	yielded time.Duration // when others last had the processor
+
+	rested  time.Duration // when the loop last had nothing to do
+	worked  time.Duration // of the time since weighed
+	weighed time.Duration
+	to      *loop // takes connections over from this one; nil: none does
+	all     bool  // each that has something to do, not each other
 }
 
 func (l *loop) run() {
@@ -45,8 +51,13 @@ func (l *loop) run() {
 func (r *runner) pass() bool {
 	l := r.l
 	r.wait()
-	l.now = clock()
+	began := clock()
+	l.now = began
+	r.weigh()
 	for i := range r.events[:r.found] {
+		if r.to != nil && (r.all || i&1 != 0) && r.move(r.events[i].Fd) {
+			continue
+		}
 		if !r.event(&r.events[i]) {
 			return false
 		}
@@ -55,6 +66,7 @@ func (r *runner) pass() bool {
 	if !r.empty() || r.ends() {
 		return false
 	}
+	r.worked += l.now - began
 	if l.now-r.yielded > yieldTime {
 		runtime.Gosched() // new connections need the processor, too
 		r.yielded = l.now
@@ -120,6 +132,7 @@ func (r *runner) look(epoll uintptr) bool {
 	l.counts.polls.Add(1)
 	if r.waited {
 		l.counts.wakes.Add(1)
+		r.rested = 0
 	}
 	r.waited = true
 	n, e := poll(epoll, r.events[:])

@@ -256,7 +256,7 @@ func (w *wave) send(c engine.Conn) {
 		err = c.SendBehind(head, u[swellHead:])
 	case 2:
 		i := rand.IntN(size)
-		err = c.SendParts([][]byte{u[:i], nil, u[i:]})
+		err = c.SendParts([][]byte{u[:i], u[i:]})
 	case 3:
 		b := buffer.Get(size)
 		b.B = append(b.B, u...)

@@ -363,7 +363,7 @@ func urgentParts(t *testing.T, e engine.Engine) {
 	go func() {
 		for range units {
 			u := unit('s', 300<<10)
-			if err := p.conn.SendParts([][]byte{u[:4], u[4 : 100<<10], u[100<<10:]}); err != nil {
+			if err := p.conn.SendParts([][]byte{u[:4], u[4:]}); err != nil {
 				t.Errorf("SendParts: %v", err)
 			}
 			await(t, "Wrote with nothing left", written) // so that the next one may go at once
