@@ -426,11 +426,12 @@ func TestWhatIsSentDuringAReadDoesNotWaitForASlowCallback(t *testing.T) {
 	o := &engine.Options{Budget: 100}
 	near, far := pair(t)
 	s.on(near, far, o)
+	others := make(chan engine.Conn, 1) // who has it sends, while the loop reads
 	slow := &script{
 		into: func() []byte {
-			sent := make(chan struct{})
-			go func() { // whoever it is
-				if err := s.conn.Send([]byte("now")); err != nil {
+			c, sent := <-others, make(chan struct{})
+			go func() {
+				if err := c.Send([]byte("now")); err != nil {
 					t.Error(err)
 				}
 				close(sent)
@@ -445,7 +446,7 @@ func TestWhatIsSentDuringAReadDoesNotWaitForASlowCallback(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	near, far = pair(t)
-	s.conn = s.e.Adopt(near, nil, slow, o)
+	others <- s.e.Adopt(near, nil, slow, o)
 	write(t, far, "x")
 	if got := readFull(t, far, 3); got != "now" {
 		t.Errorf("%q", got)
