@@ -21,6 +21,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"everything sent arrives once and in order":              inOrder,
 		"what is given is sent as what is copied":                given,
 		"what is held back waits for a flush":                    heldBack,
+		"as many parts as may be arrive as one":                  anyParts,
 		"senders at the same time do not mix their bytes":        whole,
 		"a stopped reader costs no more than the budget":         budget,
 		"what is larger than the budget is refused as such":      tooLarge,

@@ -308,3 +308,36 @@ func noRoom(t *testing.T, e engine.Engine) {
 	_ = p.reason() // none
 	p.room(0, nil, []int{0, 1, 2 << 20})
 }
+
+func anyParts(t *testing.T, e engine.Engine) {
+	near, far := connect(t)
+	if err := near.SetWriteBuffer(16 << 10); err != nil { // so that the system does not take all at once
+		t.Fatal(err)
+	}
+	p := new(peer).over(t, e, near, far, &engine.Options{Budget: 16 << 20})
+	var want []byte
+	piece := func(size int) []byte {
+		b := make([]byte, size)
+		for i := range b {
+			b[i] = byte(len(want) + i>>8)
+		}
+		want = append(want, b...)
+		return b
+	}
+	for _, n := range []int{0, 1, 31, 32, 33, 100, 1000} {
+		for _, size := range []int{0, 1, 700, 20 << 10} {
+			var parts [][]byte
+			for range min(n, 128<<10/(size+1)) {
+				parts = append(parts, nil, piece(size))
+			}
+			if err := p.conn.SendParts(parts); err != nil {
+				t.Fatal(err)
+			}
+			p.send(piece(10))
+			if got := p.read(len(want)); !bytes.Equal(got, want) {
+				t.Fatalf("%d parts of %d bytes are not what came", n, size)
+			}
+			want = want[:0]
+		}
+	}
+}
