@@ -137,7 +137,7 @@ func (c *conn) overhear(events uint32) {
 		c.signal(Handler.Hangup)
 	}
 	if failed {
-		c.Abort(gone(&errnoError{"read", unix.ECONNRESET}))
+		c.Abort(gone(&errnoError{"read", failure(c.fd)}))
 	}
 }
 
@@ -263,7 +263,7 @@ func (c *conn) run(j job, b []byte) {
 		c.h.Closed(c, reason)
 	case jobCalls:
 		c.mu.Lock()
-		n := len(c.rare().calls)
+		n := len(c.rare().calls) - c.rare().called
 		c.mu.Unlock()
 		for ; n > 0; n-- { // more that come meanwhile wait their turn
 			if fn := c.nextCall(); fn != nil {
@@ -277,13 +277,14 @@ func (c *conn) run(j job, b []byte) {
 func (c *conn) nextCall() func(Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cold == nil || len(c.cold.calls) == 0 {
+	if c.cold == nil || !c.cold.due() {
 		return nil
 	}
-	fn := c.cold.calls[0]
-	c.cold.calls[0] = nil
-	if c.cold.calls = c.cold.calls[1:]; len(c.cold.calls) == 0 {
-		c.cold.calls = nil
+	k := c.cold
+	fn := k.calls[k.called]
+	k.calls[k.called] = nil
+	if k.called++; !k.due() {
+		k.called, k.calls = 0, k.calls[:0]
 	}
 	return fn
 }
@@ -295,7 +296,8 @@ func (c *conn) release() {
 	c.write()
 	c.busy, c.hears = false, hearsAll
 	c.listen()
-	if c.closed || c.cold != nil && (len(c.cold.calls) > 0 || c.cold.first != nil) {
+	c.thaw()
+	if c.closed || c.cold != nil && (c.cold.due() || c.cold.first != nil) {
 		c.post()
 	}
 	c.mu.Unlock()
@@ -312,7 +314,7 @@ func (r *runner) attend(c *conn) bool {
 	case c.busy || c.cold == nil || c.ending:
 	case c.cold.first != nil:
 		return r.first(c)
-	case len(c.cold.calls) > 0:
+	case c.cold.due():
 		c.busy, c.pass = true, true
 		c.mu.Unlock()
 		return r.do(c, jobCalls, nil)

@@ -43,7 +43,7 @@ func (c *conn) begin(reason error) {
 	c.ending = true
 	c.signals++
 	cold := c.rare()
-	cold.reason, cold.calls, cold.first = reason, nil, nil
+	cold.reason, cold.calls, cold.called, cold.first = reason, nil, 0, nil
 }
 
 // announce calls Ending. Who has called begin does so next, without mu.

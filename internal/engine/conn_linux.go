@@ -68,6 +68,7 @@ const (
 type cold struct {
 	first   []byte       // what had been read before
 	calls   []func(Conn) // of Call
+	called  int          // of calls
 	reason  error        // of the end
 	big     int32        // bytes that wait of a Send above the budget
 	before  int32        // bytes that wait ahead of them
@@ -79,10 +80,32 @@ type cold struct {
 // rare is c's cold part. It is called with mu held.
 func (c *conn) rare() *cold {
 	if c.cold == nil {
-		c.cold = new(cold)
+		c.cold = colds.Get().(*cold)
 	}
 	return c.cold
 }
+
+var colds = sync.Pool{New: func() any { return new(cold) }}
+
+// due says whether a call waits.
+func (k *cold) due() bool { return k.called < len(k.calls) }
+
+// thaw gives the cold part back when nothing is in it. It is called with mu held.
+func (c *conn) thaw() {
+	k := c.cold
+	if k == nil || c.ending || c.closed || k.first != nil || k.due() || k.big > 0 || k.lead > 0 {
+		return
+	}
+	c.cold = nil
+	if cap(k.calls) > callsKept {
+		k.calls = nil
+	}
+	*k = cold{calls: k.calls[:0]}
+	colds.Put(k)
+}
+
+// callsKept is the room for calls that is kept for others.
+const callsKept = 16
 
 // connOf is the connection of a timer.
 func connOf(t *timer) *conn { return (*conn)(unsafe.Pointer(t)) }

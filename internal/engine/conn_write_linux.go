@@ -337,7 +337,7 @@ func (c *conn) put(most int) (n int, ok bool) {
 // sent notes that n bytes of out are written, and answers how many of them Send
 // was given.
 func (c *conn) sent(n int32) int32 {
-	if n == 0 {
+	if c.out == nil || n == 0 && int(c.at) < len(c.out.B) {
 		return 0
 	}
 	from := c.at

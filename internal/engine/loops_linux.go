@@ -54,7 +54,7 @@ func (e *Loops) Adopt(l Link, pending []byte, h Handler, o *Options) Conn {
 	}
 	first := len(pending) > 0 || c.secure != nil // crypto/tls may have read ahead
 	if first {
-		c.cold = &cold{first: append([]byte{}, pending...)}
+		c.rare().first = append([]byte{}, pending...)
 	}
 	if err := to.enter(c); err != nil {
 		c.fails(err)

@@ -155,6 +155,9 @@ func (r *runner) event(ev *unix.EpollEvent) bool {
 		if c.write(); !c.blocked && !c.closed && c.o.Stall > 0 {
 			c.stall()
 		}
+		if !c.busy {
+			c.thaw()
+		}
 		c.mu.Unlock()
 	}
 	if ev.Events&^unix.EPOLLOUT != 0 {

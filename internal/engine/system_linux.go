@@ -15,7 +15,7 @@ import (
 
 func receive(fd int32, b []byte) (int, syscall.Errno) {
 	for {
-		n, _, e := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 		if e != unix.EINTR {
 			return int(n), e
 		}
@@ -24,7 +24,7 @@ func receive(fd int32, b []byte) (int, syscall.Errno) {
 
 func transmit(fd int32, b []byte) (int, syscall.Errno) {
 	for {
-		n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
+		n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		if e != unix.EINTR {
 			return int(n), e
 		}
@@ -51,7 +51,7 @@ func gather(fd int32, parts [][]byte) (int, syscall.Errno) {
 	}
 	msg := unix.Msghdr{Iov: &vec[0], Iovlen: uint64(n)}
 	for {
-		n, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
+		n, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 		if e != unix.EINTR {
 			return int(n), e
 		}
@@ -75,6 +75,15 @@ func peek(fd int32) (int, syscall.Errno) {
 	var b [1]byte
 	n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
 	return int(n), e
+}
+
+// failure is why a connection has failed. Its descriptor may have been closed
+// since: then it was reset.
+func failure(fd int32) syscall.Errno {
+	if n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && n != 0 {
+		return syscall.Errno(n)
+	}
+	return unix.ECONNRESET
 }
 
 func poll(epoll uintptr, events []unix.EpollEvent) (int, syscall.Errno) {
