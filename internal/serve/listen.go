@@ -48,6 +48,7 @@ func Listen(ctx context.Context, network, address string, o ListenOptions) (List
 		return nil, err
 	}
 	ln := &listener{Listener: l, o: o}
+	ln.spare.hold()
 	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
 		ln.loopback = tcp.IP.IsLoopback()
 	}
@@ -84,6 +85,7 @@ type listener struct {
 	net.Listener
 	o        ListenOptions
 	loopback bool
+	spare    spare
 }
 
 // String is the URL to reach the listener by on this machine.
@@ -109,6 +111,10 @@ const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnectio
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
+		if exhausted(err) {
+			l.refuseOne(err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -130,9 +136,7 @@ func refuse(c net.Conn) {
 	soon := time.Now().Add(100 * time.Millisecond)
 	_ = c.SetDeadline(soon) // a refused connection is owed no more than a try
 	_, _ = c.Write([]byte(refusal))
-	if half, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
+	_ = closeWrite(c)
 	go func() {
 		var drop [512]byte
 		for n := 0; n < 8<<10; {

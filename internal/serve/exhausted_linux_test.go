@@ -1,0 +1,132 @@
+package serve
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/leat-dev/leat/internal/metrics"
+)
+
+// clients are sockets that have their descriptors before there are none left.
+func clients(t *testing.T, n int) []int {
+	t.Helper()
+	fds := make([]int, n)
+	for i := range fds {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Close(fd) })
+		tv := syscall.NsecToTimeval(int64(20 * time.Second))
+		if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv); err != nil {
+			t.Fatal(err)
+		}
+		fds[i] = fd
+	}
+	return fds
+}
+
+// ask makes a request on a socket and answers what comes to its end.
+func ask(t *testing.T, fd int, to *net.TCPAddr) string {
+	t.Helper()
+	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: to.Port, Addr: [4]byte(to.IP.To4())}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := syscall.Write(fd, []byte("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	var b [4096]byte
+	for {
+		n, err := syscall.Read(fd, b[:])
+		if err != nil {
+			t.Fatalf("after %q: %v", got.String(), err)
+		}
+		if n == 0 {
+			return got.String()
+		}
+		got.Write(b[:n])
+	}
+}
+
+// openFiles counts this process's descriptors.
+func openFiles(t *testing.T) uint64 {
+	t.Helper()
+	dir, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint64(len(dir))
+}
+
+func TestWithoutADescriptorLeftConnectionsAreRefusedAndThenTakenAgain(t *testing.T) {
+	const refused = 20
+	var log bytes.Buffer
+	counters := &metrics.Counters{}
+	l, err := Listen(t.Context(), "tcp", "127.0.0.1:0", ListenOptions{
+		Connections: &Gate{}, Counters: counters, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "served") }))
+	_ = s.Listener.Close() // in favour of ours
+	s.Listener = l
+	s.Start()
+	defer s.Close()
+	to := l.Addr().(*net.TCPAddr)
+	fds := clients(t, refused+2)
+	if got := ask(t, fds[0], to); !strings.Contains(got, "served") {
+		t.Fatalf("%q", got)
+	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	few.Cur = openFiles(t) + 50
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	var taken []*os.File
+	give := func() {
+		for _, f := range taken {
+			_ = f.Close() // it holds nothing
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	}
+	defer give()
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		taken = append(taken, f)
+	}
+	for _, fd := range fds[1 : refused+1] {
+		if got := ask(t, fd, to); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "no descriptor is left") {
+			t.Fatalf("%q", got)
+		}
+	}
+	give()
+	if got := ask(t, fds[refused+1], to); !strings.Contains(got, "served") {
+		t.Errorf("%q", got)
+	}
+	if n := counters.Refused.Load(); n < refused {
+		t.Errorf("%d are counted as refused", n)
+	}
+	if !strings.Contains(log.String(), "too many open files") {
+		t.Errorf("the log says %q", log.String())
+	}
+}
