@@ -10,6 +10,7 @@ step check 'Format (gofumpt, goimports)' scripts/golangci-lint fmt --diff
 step check 'Vet' go vet ./...
 step check 'Lint' scripts/golangci-lint run
 step go 'Tests, wire goldens and race detector' go test -race -json ./...
+step go 'Tests without the event engine' env LEAT_ENGINE=goroutine go test -json . ./internal/serve ./internal/site
 step go 'Fuzz, 2000 inputs a target' scripts/fuzz.sh -json
 step tap 'The page in Chromium, its reader in Node.js' \
 	npm --silent --prefix internal/site/browser test -- --test-reporter=tap

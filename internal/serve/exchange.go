@@ -454,6 +454,12 @@ func (x *Exchange) reason(expired bool) metrics.Reason {
 
 // IsTimeout says whether err is a deadline that passed.
 func IsTimeout(err error) bool {
+	switch err := err.(type) { //nolint:errorlint // what most are, without a search
+	case nil:
+		return false
+	case *net.OpError:
+		return err.Timeout()
+	}
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
 }
