@@ -49,17 +49,14 @@ type Socket struct {
 	entry  serve.Entry
 	remote string
 	annex  *annex  // nil while nothing is in it
-	intake *intake // of a message that has not come whole; nil between messages
+	intake *intake // of what has not come whole; the engine's callbacks use it alone
 	urgent *urgent // what goes ahead; nil while nothing does
-
-	// What callbacks of the engine use alone.
-	reader  ws.Reader
-	bytesIn atomic.Int64
 
 	// What senders share.
 	sending  sync.Mutex
 	queued   int64        // bytes given to conn
 	bytesOut atomic.Int64 // that the system has taken
+	bytesIn  atomic.Int64
 	counts   socketCounts // of messages
 	received atomic.Int64 // when a byte last came, as ticks
 	active   atomic.Int64 // when one last went either way
@@ -132,7 +129,6 @@ func (s *Socket) Stats() SocketStats {
 func newSocket(o *settings, d *ws.Deflate) *Socket {
 	s := &Socket{o: o}
 	s.sign(keepFrames, o.frames)
-	s.reader = ws.NewReader(ws.ReaderOptions{Server: !o.client, Deflate: d != nil, AnyText: o.anyText, MaxMessage: int64(o.maxMessage)})
 	if d != nil {
 		s.in, s.out = halfOf(d, o.client), halfOf(d, !o.client)
 	}

@@ -8,11 +8,13 @@ import (
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
 
-// An intake is what a socket needs for a message that does not come whole, comes
-// compressed, or is given out in packets. It is lent by a pool until the message
-// ends, or to the socket's end where the peer's compression keeps its context.
+// An intake is what a socket needs for a frame or a message that does not come
+// whole, for one that comes compressed or is given out in packets. It is lent by a
+// pool until the message ends, or to the socket's end where the peer's compression
+// keeps its context.
 type intake struct {
 	ws.Assembler
+	reader   ws.Reader      // as it stands behind what has come
 	packet   *buffer.Buffer // what Assembler gathers in; nil while it gathers nothing
 	inflater deflate.Inflater
 	text     ws.UTF8 // of the compressed message under way
@@ -33,7 +35,7 @@ func (s *Socket) take() *intake {
 	return in
 }
 
-// give takes it back behind a message.
+// give takes it back behind a message, or a frame of no message.
 func (s *Socket) give() {
 	in := s.intake
 	in.inflater.Release()
@@ -45,9 +47,32 @@ func (s *Socket) give() {
 	}
 }
 
-// rest gives back what is not needed until more comes.
-func (in *intake) rest() {
-	if in.Buf != nil && in.Idle() {
+// reader is where the socket stands in what comes.
+func (s *Socket) reader() ws.Reader {
+	if s.intake != nil {
+		return s.intake.reader
+	}
+	return ws.NewReader(ws.ReaderOptions{
+		Server: !s.o.client, Deflate: s.in != 0, AnyText: s.o.anyText, MaxMessage: int64(s.o.maxMessage),
+	})
+}
+
+// keep keeps the reader until more comes, unless it stands before a frame like
+// any other, and gives back what is not needed until then.
+func (s *Socket) keep(r *ws.Reader) {
+	idle := r.Idle()
+	if s.intake == nil {
+		if idle {
+			return
+		}
+		s.take()
+	}
+	in := s.intake
+	in.reader = *r
+	switch {
+	case idle:
+		s.give()
+	case in.Buf != nil && in.Idle():
 		in.release()
 	}
 }

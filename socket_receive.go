@@ -16,9 +16,12 @@ type line Socket
 // Into is where the rest of a long frame goes without a copy.
 func (l *line) Into() []byte {
 	s := (*Socket)(l)
-	left := s.reader.Left()
 	in := s.intake
-	if in == nil || in.packet == nil || left < intoLeast || in.MaxPacket > 0 || in.Frames {
+	if in == nil || in.packet == nil || in.MaxPacket > 0 || in.Frames {
+		return nil
+	}
+	left := in.reader.Left()
+	if left < intoLeast {
 		return nil
 	}
 	free := in.Free()
@@ -37,8 +40,9 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 	s.bytesIn.Add(int64(len(b)))
 	s.sign(isBusy, true)
 	s.begin()
+	r := s.reader()
 	for s.listens() {
-		ev, rest, err := s.reader.Next(b)
+		ev, rest, err := r.Next(b)
 		switch {
 		case err != nil:
 			s.violated(err)
@@ -56,9 +60,7 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 	s.received.Store(now)
 	s.active.Store(now)
 	s.rest()
-	if s.intake != nil {
-		s.intake.rest()
-	}
+	s.keep(&r)
 }
 
 // listens says whether what comes still matters. While our close waits for its

@@ -101,7 +101,7 @@ func everyCut(t *testing.T, o ws.ReaderOptions, b []byte) []string {
 
 func TestReaderIsSmall(t *testing.T) {
 	if n := unsafe.Sizeof(ws.Reader{}); n > 72 {
-		t.Errorf("%d bytes in every idle connection", n)
+		t.Errorf("%d bytes", n)
 	}
 }
 
