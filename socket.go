@@ -58,12 +58,11 @@ type Socket struct {
 	bytesOut atomic.Int64 // that the system has taken
 	bytesIn  atomic.Int64
 	counts   socketCounts // of messages
-	received atomic.Int64 // when a byte last came, as ticks
-	active   atomic.Int64 // when one last went either way
+	heard    atomic.Int64 // see heardAt
+	active   atomic.Int64 // when a byte last went either way, as ticks
 
-	endBy  int64 // the request timeout, as ticks; 0 for none
-	pinged int64 // when the last ping was sent, as ticks
-	early  early // how much, the next one is
+	endBy int64 // the request timeout, as ticks; 0 for none
+	early early // how much, the next ping is
 
 	signs    atomic.Uint32 // see sign
 	opened   bool          // Open has been called; the engine's callbacks use it alone
@@ -139,9 +138,8 @@ func newSocket(o *settings, d *ws.Deflate) *Socket {
 		s.extra().inbox = newInbox()
 	}
 	now := ticks(time.Now())
-	s.received.Store(now)
+	s.heard.Store(heardAt(now))
 	s.active.Store(now)
-	s.pinged = now
 	return s
 }
 

@@ -75,15 +75,21 @@ func (s *Socket) pingBy() (at int64, waiting bool) {
 	if every <= 0 {
 		return 0, false
 	}
-	received, pinged := s.received.Load(), s.pinged
-	if received >= pinged {
-		return later(received, every-s.early.of(every)), false
+	heard := s.heard.Load()
+	since, waiting := heard>>1, heard&1 != 0
+	if !waiting {
+		return later(since, every-s.early.of(every)), false
 	}
 	if s.o.write > 0 {
 		every = min(every, s.o.write)
 	}
-	return later(pinged, every), true
+	return later(since, every), true
 }
+
+// heardAt is what Socket.heard is when a byte has come at t, and pingedAt, when a
+// ping has been sent then that nothing has come behind.
+func heardAt(t int64) int64  { return t << 1 }
+func pingedAt(t int64) int64 { return t<<1 | 1 }
 
 // later is d after t, or, where no number is so late, the last that is.
 func later(t int64, d time.Duration) int64 {
@@ -149,8 +155,9 @@ func (l *line) Alarm(c engine.Conn) {
 		s.fail(CloseGoingAway, keyPing, &TimeoutError{keyPing})
 		return
 	case is(pingBy):
+		s.heard.Store(pingedAt(now))
 		s.mu.Lock()
-		s.pinged, s.early = now, draw()
+		s.early = draw()
 		s.mu.Unlock()
 		_ = s.ping(nil) // it is refused where pings wait, which will do
 	}

@@ -57,7 +57,7 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 		b = rest
 	}
 	now := ticks(time.Now())
-	s.received.Store(now)
+	s.heard.Store(heardAt(now))
 	s.active.Store(now)
 	s.rest()
 	s.keep(&r)
@@ -192,8 +192,7 @@ func (s *Socket) call(fn func()) {
 	fn()
 	s.mu.Lock()
 	stood := int64(time.Since(began))
-	s.received.Add(stood)
-	s.pinged += stood
+	s.heard.Add(heardAt(stood))
 	s.active.Store(min(s.active.Load()+stood, ticks(time.Now()))) // bytes may have gone meanwhile
 	s.mu.Unlock()
 	s.rest()
