@@ -88,7 +88,7 @@ func (s *Stream) handOver() {
 // takeOver writes the header, with what middleware has put into it, and takes
 // the connection, or else the response for as long as the handler waits.
 func (s *Stream) takeOver() (engine.Link, []byte, error) {
-	r, x := s.response, s.from.x
+	r, x := s.from.response, s.from.x
 	http1 := r.request.ProtoMajor == 1
 	if !r.started {
 		if x != nil && x.Refused() { // since the stream began
@@ -126,7 +126,7 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 	owner := goroutineID()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.response; r.timer != nil {
+	if r := s.from.response; r.timer != nil {
 		r.timer.Stop()
 	}
 	if !waits {
@@ -145,7 +145,7 @@ func (s *Stream) adopt(link engine.Link, pending []byte) {
 // letGo lets go of the response, the request and its header. It is called with mu
 // and the writer's lock held.
 func (s *Stream) letGo() {
-	r, x := s.response, s.from.x
+	r, x := s.from.response, s.from.x
 	if r.unbind != nil {
 		r.unbind()
 	}
@@ -157,7 +157,7 @@ func (s *Stream) letGo() {
 		s.entry = x.Entry(s.remote)
 		s.bytes.Store(x.Bytes())
 	}
-	s.response = nil
+	s.from.response = nil
 }
 
 // A reader is a Stream as its connection sees it.

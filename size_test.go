@@ -10,7 +10,7 @@ func TestWhatAConnectionKeepsIsSmall(t *testing.T) {
 	if n := unsafe.Sizeof(Socket{}); n > 208 {
 		t.Errorf("a Socket has %d bytes", n)
 	}
-	if n := unsafe.Sizeof(Stream{}); n > 192 {
+	if n := unsafe.Sizeof(Stream{}); n > 176 {
 		t.Errorf("a Stream has %d bytes", n)
 	}
 	if n := unsafe.Sizeof(annex{}); n > 96 {

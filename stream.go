@@ -34,12 +34,11 @@ import (
 // that leaves or stalls, a timeout and a shutdown end the stream once; from
 // then on calls answer [ErrClosed], and [Stream.Err] the reason.
 type Stream struct {
-	member   member[Stream]
-	o        *streamTerms
-	conn     engine.Conn  // after the hand-over
-	response *response    // nil once the connection has been taken over
-	from     *origin      // while its handler runs
-	annex    *streamAnnex // nil while nothing is in it
+	member member[Stream]
+	o      *streamTerms
+	conn   engine.Conn   // after the hand-over
+	from   *streamOrigin // while its handler runs
+	annex  *streamAnnex  // nil while nothing is in it
 
 	// Of the log's line, once the connection has been taken over.
 	entry  serve.Entry
@@ -97,10 +96,10 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 		return nil, errRefused
 	}
 	srv := serverOf(r.Context())
+	res := &response{w: w, rc: http.NewResponseController(w), request: r}
 	s := &Stream{
-		o:        srv.streamTerms.Share(streamTerms{srv.streamOptions(o, x), srv, f}),
-		response: &response{w: w, rc: http.NewResponseController(w), request: r},
-		from:     &origin{x: x},
+		o:    srv.streamTerms.Share(streamTerms{srv.streamOptions(o, x), srv, f}),
+		from: &streamOrigin{origin{x: x}, res},
 	}
 	if id := r.Header.Get("Last-Event-Id"); id != "" {
 		s.extra().lastEventID = id
@@ -114,13 +113,13 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 		return s, nil
 	}
 	ours := x != nil && x.Conn() != nil
-	s.response.arms = !ours || r.ProtoMajor != 1
+	res.arms = !ours || r.ProtoMajor != 1
 	if ours && r.ProtoMajor == 1 {
 		x.Conn().IgnoreEOF(s.ignoresEOF())
 		x.Conn().Stall(s.o.Write)
 		limitKernel(x.Conn(), x.Bounds.SendBuffer, s.o.Write)
 	}
-	_ = s.response.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
+	_ = res.rc.SetReadDeadline(time.Time{}) // a server's ReadTimeout is for requests; where it cannot be taken away it stays
 
 	now := time.Now()
 	s.active.Store(ticks(now))
@@ -138,7 +137,7 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	ctx := r.Context()
 	s.mu.Lock()
 	if !s.ended {
-		s.response.unbind = context.AfterFunc(ctx, func() { s.left(context.Cause(ctx)) })
+		res.unbind = context.AfterFunc(ctx, func() { s.left(context.Cause(ctx)) })
 	}
 	s.mu.Unlock()
 	s.UpdateDeadline()
@@ -316,7 +315,7 @@ func (s *Stream) queue(conn engine.Conn, frame []byte) error {
 
 // write writes and flushes in the blocking style.
 func (s *Stream) write(b []byte) error {
-	r := s.response
+	r := s.response()
 	if !r.started && s.o.Write > 0 && r.request.ProtoMajor == 1 && r.request.ContentLength != 0 {
 		// Before the first byte net/http reads what the handler has left of
 		// the request's body, which may never come.
@@ -352,10 +351,13 @@ func (s *Stream) write(b []byte) error {
 // while it is not. After that its handler may have returned, and w is not ours
 // any more. It is called with the writer's lock held.
 func (s *Stream) requestEnd() error {
-	if s.response == nil {
+	s.mu.Lock()
+	r := s.response()
+	s.mu.Unlock()
+	if r == nil {
 		return nil
 	}
-	return context.Cause(s.response.request.Context())
+	return context.Cause(r.request.Context())
 }
 
 // writesBy notes the deadline of the write under way; zero for none.
@@ -371,7 +373,7 @@ func (r *response) writesBy(t time.Time) {
 // and HTTP/1.1 its request, without saying why.
 func (s *Stream) late() bool {
 	s.mu.Lock()
-	from, r := s.from, s.response
+	from, r := s.from, s.response()
 	s.mu.Unlock()
 	if from != nil && from.x != nil && from.x.Conn() != nil && from.x.Conn().Stalled() {
 		return true
@@ -499,7 +501,7 @@ func (s *Stream) mark(reason error) bool {
 	if reason != nil {
 		s.extra().err = reason
 	}
-	if r := s.response; r != nil && r.timer != nil {
+	if r := s.response(); r != nil && r.timer != nil {
 		r.timer.Stop()
 	}
 	return true
@@ -564,7 +566,7 @@ func (s *Stream) finish(reason error) {
 	if a := s.annex; a != nil {
 		fns, a.onClose = a.onClose, nil
 	}
-	if r := s.response; r != nil {
+	if r := s.response(); r != nil {
 		unbind, r.unbind = r.unbind, nil
 	}
 	s.mu.Unlock()

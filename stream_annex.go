@@ -18,6 +18,21 @@ type streamAnnex struct {
 	err         error
 }
 
+// A streamOrigin is the handler that a stream comes from, and its response.
+type streamOrigin struct {
+	origin
+	response *response // nil once the connection has been taken over
+}
+
+// response is nil once the connection has been taken over. It is called with mu
+// held, or, before the hand-over, with the writer's lock.
+func (s *Stream) response() *response {
+	if s.from == nil {
+		return nil
+	}
+	return s.from.response
+}
+
 // A response is what a stream has of its handler, until its connection is taken
 // over. Who has the writer's lock may use w, rc, request and what is written.
 type response struct {

@@ -72,7 +72,7 @@ func (s *Stream) schedule() {
 		s.conn.SetAlarm(timeOf(next))
 		return
 	}
-	switch r, wait := s.response, time.Duration(next-ticks(time.Now())); {
+	switch r, wait := s.response(), time.Duration(next-ticks(time.Now())); {
 	case r.timer != nil && next == 0:
 		r.timer.Stop()
 	case r.timer != nil:
