@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -220,8 +221,34 @@ func (r *reader) Alarm(c engine.Conn) {
 	s.rung = true
 	s.mu.Unlock()
 	if !again {
-		c.Call(func(engine.Conn) { s.alarm() })
+		c.Call(bellOf(s).ring)
 	}
+}
+
+// A bell is what Conn.Call is given for a stream's alarm. It is used again, since
+// each record of Every needs one.
+type bell struct {
+	s    *Stream
+	ring func(engine.Conn)
+}
+
+var bells sync.Pool
+
+func bellOf(s *Stream) *bell {
+	b, ok := bells.Get().(*bell)
+	if !ok {
+		b = &bell{}
+		b.ring = b.rings
+	}
+	b.s = s
+	return b
+}
+
+func (b *bell) rings(engine.Conn) {
+	s := b.s
+	b.s = nil
+	bells.Put(b)
+	s.alarm()
 }
 
 // Ending has nothing to do: nobody waits.
