@@ -69,7 +69,7 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Socket, error) {
 	t.client, t.protocol = true, a.Protocol
 	s := newSocket(srv.settings.take(o.callbacks(), t), a.Deflate)
 	limitKernel(conn, b.SendBuffer, s.o.write)
-	s.remote = conn.RemoteAddr().String()
+	s.remote = addressOf(conn.RemoteAddr().String())
 	s.extra().values = context.WithoutCancel(ctx)
 	if !enter(srv, &srv.sockets, s) {
 		s.o.leave()

@@ -154,8 +154,8 @@ func (s *Stream) letGo() {
 		s.extra().stray = -n
 	}
 	if x != nil {
-		s.remote = r.request.RemoteAddr
-		s.entry = x.Entry(s.remote)
+		s.remote = addressOf(r.request.RemoteAddr)
+		s.entry = x.Entry(r.request.RemoteAddr)
 		s.bytes.Store(x.Bytes())
 	}
 	s.from.response = nil
@@ -272,7 +272,7 @@ func (r *reader) Closed(_ engine.Conn, reason error) {
 		if from != nil && from.x != nil {
 			from.x.Cancel()
 		}
-		s.entry.Finish(s.remote, s.bytes.Load(), reasonOf(reason), reason)
+		s.entry.Finish(s.remote.String(), s.bytes.Load(), reasonOf(reason), reason)
 	}
 	s.finish(reason)
 }

@@ -108,10 +108,10 @@ func weighEngine(t *testing.T) int64 {
 	})
 }
 
-// An idle connection has its Socket (208 bytes) or Stream (176), the accepted Conn
-// and its place among the listener's (165), and the address of its peer (24). More
-// than that would be the Exchange alone (400), and much more the request, whose
-// query and cookie have 1 KiB each.
+// An idle connection has its Socket (208 bytes) or Stream (176), and the accepted
+// Conn and its place among the listener's (165). More than that would be the
+// Exchange alone (400), and much more the request, whose query and cookie have
+// 1 KiB each.
 func TestAnIdleConnectionHoldsNothingOfItsRequest(t *testing.T) {
 	warm()
 	engines := weighEngine(t) // about 1.4 KiB, the descriptors of both ends and timers with it

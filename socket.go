@@ -47,7 +47,7 @@ type Socket struct {
 	conn   engine.Conn // set once, by adopt
 	from   *origin     // while its handler runs; nil on a client
 	entry  serve.Entry
-	remote string
+	remote address
 	annex  *annex  // nil while nothing is in it
 	intake *intake // of what has not come whole; the engine's callbacks use it alone
 	urgent *urgent // what goes ahead; nil while nothing does
@@ -162,7 +162,7 @@ func (s *Socket) adopt(link engine.Link, pending []byte) {
 func (s *Socket) Subprotocol() string { return s.o.protocol }
 
 // RemoteAddr is the peer's address.
-func (s *Socket) RemoteAddr() string { return s.remote }
+func (s *Socket) RemoteAddr() string { return s.remote.String() }
 
 // Context carries the values that others have put into the request's context, or
 // Dial's: under a Leat server not those of net/http. It is cancelled when the socket

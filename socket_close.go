@@ -272,7 +272,7 @@ func (s *Socket) finish(metric metrics.Reason, err error) {
 	if from != nil && from.x != nil {
 		from.x.Cancel()
 	}
-	s.entry.Finish(s.remote, s.bytesOut.Load(), metric, err)
+	s.entry.Finish(s.remote.String(), s.bytesOut.Load(), metric, err)
 	s.mu.Lock()
 	s.finished = true
 	done := a.done

@@ -42,7 +42,7 @@ type Stream struct {
 
 	// Of the log's line, once the connection has been taken over.
 	entry  serve.Entry
-	remote string
+	remote address
 	bytes  atomic.Int64
 
 	active atomic.Int64 // when a byte last went either way, as ticks

@@ -40,7 +40,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 	t := o.terms(u.srv, u.b)
 	t.opens, t.protocol = u.b.Sockets.Open, answer.Protocol
 	s := newSocket(u.srv.settings.take(o.callbacks(), t), answer.Deflate)
-	s.from, s.remote = &origin{x: x}, r.RemoteAddr
+	s.from, s.remote = &origin{x: x}, addressOf(r.RemoteAddr)
 	if x == nil || !x.Bare(r.Context()) {
 		s.extra().values = context.WithoutCancel(r.Context())
 	}
@@ -53,7 +53,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 		return nil, err
 	}
 	if x != nil {
-		s.entry = x.Entry(s.remote)
+		s.entry = x.Entry(r.RemoteAddr)
 	}
 	if s.o.events() {
 		s.from.goroutine = goroutineID()
