@@ -7,7 +7,7 @@ import (
 
 // goroutineID is the number of the calling goroutine, which no other gets
 // after it. It tells the Close that a handler has deferred from anybody
-// else's, and serves nothing else.
+// else's, and serves nothing else. It takes some 20 µs; see current.
 func goroutineID() uint64 {
 	var buf [40]byte
 	text := buf[len("goroutine "):runtime.Stack(buf[:], false)]

@@ -124,7 +124,7 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 // adopt gives the link to the engine. It is called with the writer's lock held.
 func (s *Stream) adopt(link engine.Link, pending []byte) {
 	_, waits := link.(*responseLink)
-	owner := goroutineID()
+	owner := s.from.here()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.from.response; r.timer != nil {

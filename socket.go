@@ -85,6 +85,8 @@ const (
 	alarmWaits                    // and an alarm has come meanwhile
 	isOwed                        // Writable is
 	keepFrames                    // from the next message on
+	isClosing                     // it is not open any more, see become
+	isDeaf                        // and what comes does not matter
 )
 
 // sign sets a sign, or takes it away.
@@ -106,6 +108,17 @@ const (
 	socketClosing             // our close is sent, or waits
 	socketEnded               // nothing is sent any more
 )
+
+// become notes how far the socket is. It is called with mu held.
+func (s *Socket) become(state socketState) {
+	s.state = state
+	if state != socketOpen {
+		s.sign(isClosing, true)
+	}
+	if state == socketEnded {
+		s.sign(isDeaf, true)
+	}
+}
 
 type socketCounts struct{ in, out atomic.Int64 }
 

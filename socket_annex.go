@@ -34,6 +34,15 @@ type origin struct {
 	unbind    func() bool     // a socket's, from the request's context; nil where it is not bound
 }
 
+// here tells the calling goroutine. Under a Leat server that need hold only as
+// long as the handler runs, which is known; elsewhere it must for ever.
+func (o *origin) here() uint64 {
+	if o.x != nil {
+		return current()
+	}
+	return goroutineID()
+}
+
 // extra is the annex. It is called with mu held.
 func (s *Socket) extra() *annex {
 	if s.annex == nil {

@@ -30,7 +30,7 @@ func (s *Socket) Close() error {
 	s.mu.Lock()
 	from := s.from
 	s.mu.Unlock()
-	if from != nil && from.goroutine != 0 && from.goroutine == goroutineID() {
+	if from != nil && from.goroutine != 0 && from.goroutine == from.here() {
 		return nil
 	}
 	return s.CloseWith(CloseNormal, "")
@@ -57,7 +57,7 @@ func (s *Socket) startClose(code int, reason string, cause error, failed bool) {
 		s.mu.Unlock()
 		return
 	}
-	s.state = socketClosing
+	s.become(socketClosing)
 	f := s.fate()
 	f.code, f.reason, f.cause, f.failed = code, ws.CutReason(reason), cause, failed
 	frame := ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
@@ -90,6 +90,7 @@ func (s *Socket) peerCloses(code int, reason string) {
 		return
 	}
 	s.got = true
+	s.sign(isDeaf, true)
 	f := s.fate()
 	last := f.unsent
 	if s.state == socketOpen {
@@ -100,10 +101,11 @@ func (s *Socket) peerCloses(code int, reason string) {
 	}
 	f.unsent = last
 	if s.o.client { // the server ends the connection (RFC 6455, 7.1.1)
-		s.state = socketClosing
+		s.become(socketClosing)
 		s.giveUpIn(hangUpTime)
 	} else {
-		s.state, f.unsent = socketEnded, nil
+		s.become(socketEnded)
+		f.unsent = nil
 		s.giveUpIn(closeTime)
 	}
 	s.mu.Unlock()
@@ -131,7 +133,8 @@ func (s *Socket) fail(code int, reason string, cause error) {
 	if s.state == socketOpen || f.unsent != nil { // no close has been sent
 		last = ws.AppendClose(nil, s.masked(ws.Header{}), code, reason)
 	}
-	s.state, f.failed = socketEnded, true
+	s.become(socketEnded)
+	f.failed = true
 	f.code, f.reason, f.cause = code, ws.CutReason(reason), cause
 	f.unsent = nil
 	s.giveUpIn(closeTime)
@@ -187,7 +190,7 @@ func (l *line) Hangup(c engine.Conn) {
 	c.Call(func(engine.Conn) { // behind what has come before
 		s.mu.Lock()
 		got := s.got
-		s.state = socketEnded
+		s.become(socketEnded)
 		s.mu.Unlock()
 		if got {
 			c.End(nil, nil)
@@ -201,7 +204,7 @@ func (l *line) Hangup(c engine.Conn) {
 func (l *line) Ending(_ engine.Conn, reason error) {
 	s := (*Socket)(l)
 	s.mu.Lock()
-	s.state = socketEnded
+	s.become(socketEnded)
 	if f := s.fate(); f.cause == nil {
 		f.cause = reason
 	}
@@ -225,7 +228,8 @@ func (l *line) Closed(_ engine.Conn, reason error) {
 // close settles how the socket has ended, and tells it.
 func (s *Socket) close(reason error) {
 	s.mu.Lock()
-	s.over, s.state = true, socketEnded
+	s.over = true
+	s.become(socketEnded)
 	f := s.fate()
 	cause := first(f.cause, reason, ErrGone)
 	switch {

@@ -65,11 +65,7 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 
 // listens says whether what comes still matters. While our close waits for its
 // answer it does, but for the data.
-func (s *Socket) listens() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state != socketEnded && !s.got
-}
+func (s *Socket) listens() bool { return !s.has(isDeaf) }
 
 // begin calls Open before any other callback.
 func (s *Socket) begin() {
@@ -133,10 +129,7 @@ func (s *Socket) control(ev ws.Event) {
 
 // deliver hands one message to whoever gets it.
 func (s *Socket) deliver(m ws.Message) {
-	s.mu.Lock()
-	open := s.state == socketOpen
-	s.mu.Unlock()
-	if !open { // what comes behind our close is not for the user
+	if s.has(isClosing) { // what comes behind our close is not for the user
 		return
 	}
 	if m.Last {

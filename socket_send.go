@@ -225,11 +225,8 @@ func (s *Socket) queue(m Message, waits bool) error {
 // admit says why m may not be sent now, or at all. It is called, like all below,
 // with the senders' lock held.
 func (s *Socket) admit(m Message) error {
-	s.mu.Lock()
-	state := s.state
-	s.mu.Unlock()
 	switch {
-	case state != socketOpen:
+	case s.has(isClosing):
 		return ErrClosed
 	case m.Continuation && s.open == 0:
 		return ErrNoMessage
@@ -265,11 +262,12 @@ func (s *Socket) put(m Message, asItIs, waits bool) error {
 	}
 	size, z, err := s.hand(m, asItIs, waits)
 	switch {
+	case err == nil:
 	case errors.Is(err, engine.ErrFull):
 		return ErrSlowReader
 	case errors.Is(err, engine.ErrTooLarge):
 		return fmt.Errorf("%w: %d bytes, limits.queue is %d", ErrTooLarge, size, s.o.queue)
-	case err != nil:
+	default:
 		return err
 	}
 	s.queued += int64(size)

@@ -443,7 +443,7 @@ func (s *Stream) Close() error {
 	s.mu.Lock()
 	from := s.from
 	s.mu.Unlock()
-	if from != nil && from.goroutine != 0 && from.goroutine == goroutineID() {
+	if from != nil && from.goroutine != 0 && from.goroutine == from.here() {
 		return nil
 	}
 	return s.close()

@@ -56,7 +56,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 		s.entry = x.Entry(r.RemoteAddr)
 	}
 	if s.o.events() {
-		s.from.goroutine = goroutineID()
+		s.from.goroutine = s.from.here()
 	}
 	s.adopt(conn, pending)
 	u.bind(s)

@@ -3,6 +3,7 @@ package ws
 import (
 	"encoding/binary"
 	"math"
+	"unicode/utf8"
 )
 
 // ReaderOptions say what a Reader takes. The zero value is a client's, without
@@ -133,6 +134,9 @@ func (r *Reader) Idle() bool { return r.kind == 0 && !r.is.has(inFrame) && r.hav
 
 func (r *Reader) next(b []byte) (Event, []byte) {
 	begin := !r.is.has(inFrame)
+	if begin && r.isShort(b) {
+		return r.short(b)
+	}
 	if begin {
 		size, ok := r.header(b)
 		if !ok {
@@ -144,6 +148,28 @@ func (r *Reader) next(b []byte) (Event, []byte) {
 		return r.gather(b)
 	}
 	return r.piece(b, begin)
+}
+
+// isShort says whether a whole message of a client lies in b as one short frame.
+func (r *Reader) isShort(b []byte) bool {
+	if r.kind != 0 || r.have != 0 || !r.is.has(server) || len(b) < 6 || b[0] != 0x80|byte(OpText) && b[0] != 0x80|byte(OpBinary) {
+		return false
+	}
+	n := int(b[1]) - 0x80 // masked
+	return n >= 0 && n <= 125 && len(b) >= 6+n && int64(n) <= r.limit
+}
+
+// short takes such a message.
+func (r *Reader) short(b []byte) (Event, []byte) {
+	n := int(b[1] & 0x7f)
+	payload, rest := b[6:6+n:6+n], b[6+n:]
+	op := Opcode(b[0] & 15)
+	Mask(payload, Key(b[2:6]))
+	if op == OpText && !r.is.has(anyText) && !utf8.Valid(payload) {
+		r.err = NotUTF8()
+		return Event{}, nil
+	}
+	return Event{Kind: Data, Opcode: op, Type: op, Begin: true, End: true, Last: true, Payload: payload}, rest
 }
 
 // header reads a frame's header, or what there is of it, and answers how many
