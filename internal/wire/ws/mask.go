@@ -12,6 +12,7 @@ type Key [4]byte
 const (
 	maskBlock = 512  // bytes masked at a time by XORBytes, with keys laid out on the stack
 	maskShort = 1024 // below, laying them out costs more than it saves
+	maskWorth = 256  // from where wider registers are faster; at least 128
 )
 
 // Mask XORs b with the key, in place, which masks and unmasks, and returns the
@@ -20,6 +21,9 @@ func Mask(b []byte, key Key) Key {
 	k := binary.LittleEndian.Uint32(key[:])
 	binary.LittleEndian.PutUint32(key[:], bits.RotateLeft32(k, -8*(len(b)&3)))
 	k64 := uint64(k)<<32 | uint64(k)
+	if len(b) >= maskWorth {
+		b = maskLong(b, k64)
+	}
 	if len(b) >= maskShort {
 		b = maskBlocks(b, k64)
 	}
