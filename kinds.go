@@ -13,6 +13,7 @@ import (
 // callbacks are the same code, whatever that has captured.
 type kind struct {
 	budget, most int
+	sendBuffer   int // that the kernel has been told; 0: none
 	stall        time.Duration
 	frames       bool // what is sent is whole frames
 	code         uintptr
@@ -35,7 +36,7 @@ func (k *kinds) options(of kind) *engine.Options {
 	if o := place.Load(); o != nil && o.kind == of {
 		return &o.options
 	}
-	o := &kept{kind: of, options: engine.Options{Budget: of.budget, Most: of.most, Stall: of.stall}}
+	o := &kept{kind: of, options: engine.Options{Budget: of.budget, Most: of.most, SendBuffer: of.sendBuffer, Stall: of.stall}}
 	if of.frames {
 		o.options.Unit = frameLength
 	}
@@ -45,7 +46,7 @@ func (k *kinds) options(of kind) *engine.Options {
 
 // kind is that of a socket.
 func (o *settings) kind() kind {
-	k := kind{budget: o.queue, most: o.mostSent(), stall: o.write, frames: true, code: codeOf(o.message)}
+	k := kind{budget: o.queue, most: o.mostSent(), sendBuffer: o.sendBuffer, stall: o.write, frames: true, code: codeOf(o.message)}
 	if o.message == nil {
 		k.code = codeOf(o.writable)
 	}

@@ -41,6 +41,7 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 	s.sign(isBusy, true)
 	s.begin()
 	r := s.reader()
+	before := s.counts.in.Load()
 	for s.listens() {
 		ev, rest, err := r.Next(b)
 		switch {
@@ -55,6 +56,9 @@ func (l *line) Data(_ engine.Conn, b []byte) {
 			break
 		}
 		b = rest
+	}
+	if s.o.events() {
+		s.o.srv.counters.MessagesIn.Add(s.counts.in.Load() - before)
 	}
 	now := ticks(time.Now())
 	s.heard.Store(heardAt(now))
@@ -134,7 +138,9 @@ func (s *Socket) deliver(m ws.Message) {
 	}
 	if m.Last {
 		s.counts.in.Add(1)
-		s.o.srv.counters.MessagesIn.Add(1)
+		if !s.o.events() { // whose reader may keep what follows waiting
+			s.o.srv.counters.MessagesIn.Add(1)
+		}
 	}
 	message := Message{Type: MessageType(m.Type), Data: m.Data, Last: m.Last, Continuation: m.Continuation}
 	switch {

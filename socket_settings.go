@@ -41,6 +41,7 @@ type terms struct {
 
 	queue, maxMessage, maxFrame int
 	maxPacket                   int // 0: whole messages
+	sendBuffer                  int // 0: the kernel's own
 
 	deflateMin int
 	anyText    bool
@@ -74,6 +75,7 @@ func (o *SocketOptions) terms(srv *Server, b *serve.Bounds) terms {
 		maxMessage: size(o.MaxMessage, c.MaxMessage),
 		maxFrame:   size(o.MaxFrame, c.MaxFrame),
 		maxPacket:  size(o.MaxPacket, c.MaxPacket),
+		sendBuffer: int(min(b.SendBuffer, unbounded)),
 		deflateMin: first(o.DeflateMin, deflateMin),
 		anyText:    !o.ValidateUTF.or(!c.AnyText),
 		frames:     o.PreserveFrames.or(c.Frames),

@@ -65,7 +65,14 @@ const directLeast = 16 << 10
 func (c *conn) direct(parts [][]byte, n int) {
 	c.writing = true
 	c.mu.Unlock()
+	whole := c.o.SendBuffer > 0 && n > 2*c.o.SendBuffer
+	if whole {
+		queueUpTo(c.fd, n)
+	}
 	sent, e := gather(c.fd, parts)
+	if whole {
+		queueUpTo(c.fd, c.o.SendBuffer)
+	}
 	c.loop.Load().counts.writes.Add(1)
 	c.mu.Lock()
 	switch {

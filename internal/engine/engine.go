@@ -78,6 +78,10 @@ type Options struct {
 	// Most is what one Send may have above Budget while no other such one
 	// waits; 0: none is above Budget.
 	Most int
+	// SendBuffer is what the kernel has been told to queue for the peer, in bytes;
+	// 0: nothing has been said. One message that is larger by far may be queued
+	// there as a whole, and not here, as far as it goes at once.
+	SendBuffer int
 	// Stall is how long the peer may take no byte; 0: for ever.
 	Stall time.Duration
 	// Unit answers the length of the unit that b begins with, as a WebSocket

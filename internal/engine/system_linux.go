@@ -58,6 +58,12 @@ func gather(fd int32, parts [][]byte) (int, syscall.Errno) {
 	}
 }
 
+// queueUpTo has the kernel queue so many bytes for the peer, besides those that
+// are under way. A unix socket does not have that.
+func queueUpTo(fd int32, n int) {
+	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
+}
+
 // hungUp says whether the peer has ended its half of a connection that has
 // nothing more to be read.
 func hungUp(fd int32) bool {

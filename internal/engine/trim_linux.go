@@ -23,9 +23,9 @@ type trimmer struct {
 
 const (
 	trimTime = 5 * time.Second // between two looks
-	// trimLeast is what must have been allocated since the last time, and half of
-	// what is in use.
-	trimLeast = 4 << 20
+	// trimLeast is what must have been allocated since the last time, and a
+	// sixteenth of what is in use.
+	trimLeast = 1 << 20
 	// calmMost is the most that is allocated between two looks when it is calm.
 	calmMost = 1 << 20
 )
@@ -52,7 +52,7 @@ func (t *trimmer) look(e *Loops) {
 	defer t.mu.Unlock()
 	calm := allocated-t.seen < calmMost
 	t.seen = allocated
-	if calm && allocated-t.trimmed > max(trimLeast, live/2) {
+	if calm && allocated-t.trimmed > max(trimLeast, live/16) {
 		debug.FreeOSMemory()
 		t.trimmed = allocated
 		t.trims++
