@@ -76,7 +76,9 @@ func (s *Socket) begin() {
 	if s.opened {
 		return
 	}
+	s.mu.Lock() // which adopt has until conn is set
 	s.opened = true
+	s.mu.Unlock()
 	if s.o.open != nil {
 		s.user(func() { s.o.open(s) })
 	}
