@@ -17,12 +17,14 @@ func receive(fd int32, b []byte) (int, syscall.Errno) {
 	for {
 		n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 		if e != unix.EINTR {
+			heard(fd)
 			return int(n), e
 		}
 	}
 }
 
 func transmit(fd int32, b []byte) (int, syscall.Errno) {
+	told(fd)
 	for {
 		n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		if e != unix.EINTR {
@@ -36,6 +38,7 @@ const gatherMost = 32
 
 // gather transmits the parts as one, or as much as one call takes of them.
 func gather(fd int32, parts [][]byte) (int, syscall.Errno) {
+	told(fd)
 	var vec [gatherMost]unix.Iovec
 	n := 0
 	for _, b := range parts {
