@@ -114,6 +114,7 @@ func (s *Stream) takeOver() (engine.Link, []byte, error) {
 		return &responseLink{s: s, response: r}, nil, nil //nolint:nilerr // refused: the handler waits instead
 	}
 	limitKernel(conn, s.o.srv.bounds(x).SendBuffer, s.o.Write)
+	beats(conn, s.o.Heartbeat)
 	s.mu.Lock()
 	s.chunked = r.request.ProtoAtLeast(1, 1)
 	s.mu.Unlock()
@@ -335,8 +336,8 @@ func (s *Server) bounds(x *serve.Exchange) *serve.Bounds {
 	return &s.options.Bounds
 }
 
-// limitKernel bounds what the kernel keeps for the reader, and for how long.
-func limitKernel(c net.Conn, sendBuffer int64, write time.Duration) {
+// beneath is the connection of the system beneath c and TLS, nil for none.
+func beneath(c net.Conn) syscall.Conn {
 	for {
 		secure, ok := c.(*tls.Conn)
 		if !ok {
@@ -344,8 +345,14 @@ func limitKernel(c net.Conn, sendBuffer int64, write time.Duration) {
 		}
 		c = secure.NetConn()
 	}
-	sc, ok := c.(syscall.Conn)
-	if !ok {
+	sc, _ := c.(syscall.Conn)
+	return sc
+}
+
+// limitKernel bounds what the kernel keeps for the reader, and for how long.
+func limitKernel(c net.Conn, sendBuffer int64, write time.Duration) {
+	sc := beneath(c)
+	if sc == nil {
 		return
 	}
 	// What the system does not offer is not a reason to refuse the reader.
@@ -354,6 +361,14 @@ func limitKernel(c net.Conn, sendBuffer int64, write time.Duration) {
 	}
 	if write > 0 {
 		_ = serve.LimitSilence(sc, write)
+	}
+}
+
+// beats says that something is sent to the peer again and again, so that the
+// kernel need not probe whether it is there.
+func beats(c net.Conn, every time.Duration) {
+	if sc := beneath(c); sc != nil && every > 0 {
+		_ = serve.StopKeepAlive(sc) // else it is probed twice
 	}
 }
 

@@ -140,6 +140,7 @@ func (u *upgrade) switchProtocols(s *Socket, fields []ws.Field) (net.Conn, []byt
 		})
 	}
 	limitKernel(conn, u.b.SendBuffer, s.o.write)
+	beats(conn, s.o.pingEvery)
 	if u.x != nil && u.x.Conn() != nil {
 		u.x.Conn().Stall(s.o.write)
 	}

@@ -26,3 +26,12 @@ func LimitSendBuffer(c syscall.Conn, n int) error {
 // LimitSilence has the kernel give up a peer that acknowledges nothing for d.
 // Here it does that in its own time.
 func LimitSilence(syscall.Conn, time.Duration) error { return errors.ErrUnsupported }
+
+// StopKeepAlive turns the kernel's keep-alive probes off, where something else
+// finds out that the peer has gone.
+func StopKeepAlive(c syscall.Conn) error {
+	if k, ok := c.(interface{ SetKeepAlive(on bool) error }); ok {
+		return k.SetKeepAlive(false)
+	}
+	return errors.ErrUnsupported
+}
