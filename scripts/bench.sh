@@ -9,7 +9,7 @@ trap 'rm -rf "$tmp"' EXIT
 servers=leat,gws,nbio,stdlib limit=4m30s args=()
 if [ "${1:-}" = full ]; then
 	shift
-	servers=leat,gws,nbio,gobwas,coder,gorilla,stdlib,echov4 limit=25m args=(-full -hold 2s)
+	servers=leat,gws,nbio,gobwas,coder,gorilla,stdlib,echov4 limit=22m args=(-full -hold 6s)
 fi
 go -C bench build -o "$tmp/" ./compare ./peers/...
 if command -v cc >/dev/null; then

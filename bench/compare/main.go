@@ -48,7 +48,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 4*time.Minute, "no round begins that would end later")
 	flag.DurationVar(&o.warm, "warm", 250*time.Millisecond, "time before each measurement")
 	flag.DurationVar(&o.measure, "time", 600*time.Millisecond, "time of each measurement")
-	flag.DurationVar(&o.hold, "hold", time.Second, "time before the memory of idle connections is read")
+	flag.DurationVar(&o.hold, "hold", 5*time.Second, "time before the memory of idle connections is read")
 	flag.StringVar(&o.raw, "raw", "", "append each run's result to this `file`, as JSON lines")
 	flag.StringVar(&o.readme, "readme", "", "write the tables into this `file`, between its marks")
 	flag.Parse()

@@ -22,7 +22,7 @@ type trimmer struct {
 }
 
 const (
-	trimTime = 5 * time.Second // between two looks
+	trimTime = 2 * time.Second // between two looks
 	// trimLeast is what must have been allocated since the last time, and a
 	// sixteenth of what is in use.
 	trimLeast = 1 << 20
