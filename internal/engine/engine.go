@@ -38,8 +38,8 @@ type Engine interface {
 	// engine's. The Options are not changed any more; many connections may share
 	// them.
 	Adopt(l Link, pending []byte, h Handler, o *Options) Conn
-	// Close aborts every connection and closes what only waits for its peer to
-	// close.
+	// Close aborts every connection that is kept by events, and closes what only
+	// waits for its peer to close. Who holds the others aborts them.
 	Close()
 }
 
