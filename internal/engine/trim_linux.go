@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -53,6 +54,7 @@ func (t *trimmer) look(e *Loops) {
 	calm := allocated-t.seen < calmMost
 	t.seen = allocated
 	if calm && allocated-t.trimmed > max(trimLeast, live/16) {
+		runtime.GC() // what pools hold goes with the second
 		debug.FreeOSMemory()
 		t.trimmed = allocated
 		t.trims++
