@@ -59,7 +59,8 @@ func exhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// pauseTime is how long nothing is accepted when even the spare is gone.
+// pauseTime is how long nothing is accepted when even the spare is gone, and how
+// long one is waited for with it.
 const pauseTime = 50 * time.Millisecond
 
 // noDescriptor is the whole answer to a connection that there is no descriptor
@@ -68,33 +69,37 @@ const noDescriptor = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConn
 	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 66\r\n\r\n" +
 	"no descriptor is left for one more connection (raise `ulimit -n`)\n"
 
-// refuseOne answers one connection by the spare descriptor, or waits where that
-// is gone too.
-func (l *listener) refuseOne(why error) {
+// acceptLast accepts one connection by the spare descriptor. It answers it where
+// there is another again, and else nil: who came has been told, or nobody did.
+func (l *listener) acceptLast(why error) net.Conn {
 	defer l.spare.hold()
-	l.o.Counters.Refused.Add(1)
 	if now := time.Now(); now.Sub(l.spare.said) > time.Second {
 		l.spare.said = now
 		l.o.Log.LogAttrs(context.Background(), slog.LevelWarn, metrics.LogAccept, slog.String("error", why.Error()))
 	}
 	if !l.spare.release() {
 		<-time.After(pauseTime)
-		return
+		return nil
 	}
 	c, err := l.acceptNow()
 	if err != nil {
-		<-time.After(pauseTime) // somebody else has taken it
-		return
+		return nil
 	}
+	if l.spare.hold() {
+		return c
+	}
+	l.o.Counters.Refused.Add(1)
 	_ = c.SetDeadline(time.Now().Add(pauseTime)) // it is owed no more than a try
 	_, _ = c.Write([]byte(noDescriptor))
 	_ = closeWrite(c)
 	var drop [4096]byte
 	_, _ = c.Read(drop[:]) // what was asked, lest the close loses the answer
 	_ = c.Close()
+	return nil
 }
 
-// acceptNow accepts one that is waiting.
+// acceptNow accepts one that comes soon. Without a descriptor Accept fails even
+// while nobody comes.
 func (l *listener) acceptNow() (net.Conn, error) {
 	if d, ok := l.Listener.(interface{ SetDeadline(t time.Time) error }); ok {
 		_ = d.SetDeadline(time.Now().Add(pauseTime)) // a listener of TCP or unix takes it

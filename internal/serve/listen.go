@@ -112,8 +112,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if exhausted(err) {
-			l.refuseOne(err)
-			continue
+			if c = l.acceptLast(err); c == nil {
+				continue
+			}
+			err = nil
 		}
 		if err != nil {
 			return nil, err
