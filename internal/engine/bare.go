@@ -43,13 +43,8 @@ func bareOf(l Link) *bare {
 	if over, ok := l.(interface{ Bare() net.Conn }); ok {
 		l = over.Bare()
 	}
-	var c syscall.Conn
-	switch l := l.(type) {
-	case *net.TCPConn:
-		c = l
-	case *net.UnixConn:
-		c = l
-	default:
+	c := socketOf(l)
+	if c == nil {
 		return nil
 	}
 	conn, err := c.SyscallConn()
@@ -59,6 +54,17 @@ func bareOf(l Link) *bare {
 	b := &bare{conn: conn}
 	b.reads, b.writes = b.read, b.write
 	return b
+}
+
+// socketOf is l if it is a socket of the system and nothing else, else nil.
+func socketOf(l any) syscall.Conn {
+	switch l := l.(type) {
+	case *net.TCPConn:
+		return l
+	case *net.UnixConn:
+		return l
+	}
+	return nil
 }
 
 func (b *bare) next() ([]byte, error) {

@@ -59,19 +59,14 @@ func (r *runner) readable(c *conn, events uint32) bool {
 	case n == 0 && !over && c.secure != nil && !c.secure.feed.eof: // which knows whether it is in order
 		c.secure.feed.eof = true
 		return r.do(c, jobData, nil)
+	case n == 0 && !over:
+		if !c.hangs() { // and now the other half, too
+			c.Abort(gone(&errnoError{"read", unix.ECONNRESET}))
+		}
+		c.mu.Lock()
 	case n == 0:
 		c.mu.Lock()
-		once := !c.eof
 		c.eof, c.lingering = true, false
-		if !over && !once { // and now the other half, too
-			c.mu.Unlock()
-			c.Abort(gone(&errnoError{"read", unix.ECONNRESET}))
-			c.mu.Lock()
-		} else if !over {
-			c.mu.Unlock()
-			c.signal(Handler.Hangup)
-			c.mu.Lock()
-		}
 	case over:
 		c.mu.Lock()
 		c.drop(n)
@@ -82,6 +77,25 @@ func (r *runner) readable(c *conn, events uint32) bool {
 	}
 	c.release()
 	return true
+}
+
+// hangs is the end of what the peer sends. It answers false when that was known.
+func (c *conn) hangs() bool {
+	c.mu.Lock()
+	first := !c.eof
+	c.eof, c.lingering = true, false
+	c.mu.Unlock()
+	if first {
+		c.signal(Handler.Hangup)
+	}
+	return first
+}
+
+// over says whether the end has begun.
+func (c *conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed || c.ending
 }
 
 // into is memory of the handler's own for what comes next, nil for none. It
@@ -375,10 +389,7 @@ func (c *conn) guard(fn func()) (returned bool) {
 // that is nil, has ended its goroutine: who does so may have ended it in order.
 func (c *conn) failed(v any) {
 	if v == nil {
-		c.mu.Lock()
-		over := c.closed || c.ending
-		c.mu.Unlock()
-		if over {
+		if c.over() {
 			return
 		}
 		v = "runtime.Goexit"

@@ -79,13 +79,8 @@ func (e *Loops) take(l Link, to *loop) (fd int, owner Owner, ok bool) {
 	if isDetacher {
 		bare = detacher.Bare()
 	}
-	var from syscall.Conn
-	switch c := bare.(type) {
-	case *net.TCPConn:
-		from = c
-	case *net.UnixConn:
-		from = c
-	default:
+	from := socketOf(bare)
+	if from == nil {
 		if isConn && e.wrapped != nil {
 			e.once.Do(func() { e.wrapped(l) })
 		}

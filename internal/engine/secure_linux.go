@@ -147,20 +147,3 @@ func (c *conn) decrypt(b []byte) {
 
 // recordMost is the most that one record holds (RFC 8446, 5.1).
 const recordMost = 16 << 10
-
-// hangs is the end of what the peer sends.
-func (c *conn) hangs() {
-	c.mu.Lock()
-	once := !c.eof
-	c.eof = true
-	c.mu.Unlock()
-	if once {
-		c.signal(Handler.Hangup)
-	}
-}
-
-func (c *conn) over() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed || c.ending
-}
