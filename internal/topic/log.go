@@ -1,0 +1,166 @@
+package topic
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// A log is a topic: its messages, the oldest first, and what is known of those it
+// has had. The hub's mu guards it.
+type log struct {
+	name  string
+	rule  *Rule
+	kept  []*Message
+	count int64 // of all messages so far
+	bytes int64 // counted for those that are kept
+
+	latest map[string]*Message // by key, of those that are kept
+
+	lost   uint64   // the number of the last message that is not kept any more
+	gone   []uint64 // of the last of them, so that they can be counted: see goneOf
+	whole  bool     // gone has all of them
+	recent rate
+
+	views []*view
+	named int    // of views, those that name it without a wildcard
+	pumps uint64 // that views belong to, a bit each
+	dirty uint64 // of them, those that have yet to look
+}
+
+// windowLeast is how many messages are kept for those who read already, however
+// few are kept for others.
+const windowLeast = 64
+
+// goneMost is how many numbers of messages that are not kept a log remembers.
+const goneMost = 512
+
+// first is the number of the first message that is kept, among those of l.
+func (l *log) first() int64 { return l.count - int64(len(l.kept)) + 1 }
+
+// append puts m behind the others.
+func (l *log) append(m *Message) {
+	l.count++
+	m.Count, m.Topic, m.log = l.count, l.name, l
+	if before := l.latest[m.Key]; before != nil {
+		before.newer = m.Seq
+	}
+	if l.latest == nil {
+		l.latest = map[string]*Message{}
+	}
+	l.latest[m.Key] = m
+	l.kept = append(l.kept, m)
+	l.bytes += m.size
+}
+
+// excess is how many of the oldest messages are too many at some time.
+func (l *log) excess(now time.Time) int {
+	r := l.rule
+	n := max(0, len(l.kept)-max(r.Count, windowLeast))
+	bytes := l.bytes
+	for _, m := range l.kept[:n] {
+		bytes -= m.size
+	}
+	for ; r.Bytes > 0 && bytes > r.Bytes && n < len(l.kept)-1; n++ {
+		bytes -= l.kept[n].size
+	}
+	for ; r.Age > 0 && n < len(l.kept) && now.Sub(l.kept[n].Time) >= r.Age; n++ { //nolint:revive // it counts
+	}
+	return n
+}
+
+// drop forgets the oldest message, and answers it.
+func (l *log) drop() *Message {
+	m := l.kept[0]
+	l.kept[0] = nil
+	l.kept = l.kept[1:]
+	l.bytes -= m.size
+	m.dropped = true
+	l.lost = m.Seq
+	if l.latest[m.Key] == m {
+		delete(l.latest, m.Key)
+	}
+	if len(l.gone) >= goneMost {
+		l.gone = slices.Delete(l.gone, 0, goneMost/2)
+		l.whole = false
+	}
+	l.gone = append(l.gone, goneOf(m))
+	return m
+}
+
+// goneOf is how a message that is not kept is remembered: its number, and a bit
+// that says whether nothing newer had its key.
+func goneOf(m *Message) uint64 {
+	g := m.Seq << 1
+	if m.newer == 0 {
+		g |= 1
+	}
+	return g
+}
+
+// after is the index of the first message that is kept behind a number.
+func (l *log) after(seq uint64) int {
+	n := len(l.kept)
+	for back := 1; n > 0 && l.kept[n-1].Seq > seq; back *= 2 { // mostly few are
+		if lower := max(0, n-back); l.kept[lower].Seq <= seq {
+			i, _ := slices.BinarySearchFunc(l.kept[lower:n], seq, func(m *Message, seq uint64) int {
+				if m.Seq <= seq {
+					return -1
+				}
+				return 1
+			})
+			return lower + i
+		}
+		n = max(0, n-back)
+	}
+	return n
+}
+
+// at is how many messages l has had up to a number. It answers false where that is
+// the most that can be, since it is too long ago.
+func (l *log) at(seq uint64) (count int64, exact bool) {
+	if seq >= l.lost {
+		return l.first() - 1 + int64(l.after(seq)), true
+	}
+	i := l.goneAfter(seq)
+	return l.first() - 1 - int64(len(l.gone)-i), i > 0 || l.whole
+}
+
+// goneAfter is the index in gone of the first number behind seq.
+func (l *log) goneAfter(seq uint64) int {
+	i, _ := slices.BinarySearch(l.gone, (seq+1)<<1)
+	return i
+}
+
+// stale is how many messages behind a number are not kept although nothing newer
+// had their key. It answers false where there may be more.
+func (l *log) stale(seq uint64) (n int64, exact bool) {
+	i := l.goneAfter(seq)
+	for _, g := range l.gone[i:] {
+		n += int64(g & 1)
+	}
+	return n, i > 0 || l.whole || seq >= l.lost
+}
+
+// A rate is how much comes in a second, averaged over the last ten.
+type rate struct {
+	value float64
+	at    time.Time
+}
+
+const rateOver = 10 * time.Second
+
+// add counts n at a time.
+func (r *rate) add(now time.Time, n float64) {
+	r.value = r.now(now) + n/rateOver.Seconds()
+	r.at = now
+}
+
+// now is the rate at a time.
+func (r *rate) now(now time.Time) float64 {
+	gone := now.Sub(r.at)
+	if r.at.IsZero() || gone >= 8*rateOver {
+		return 0
+	}
+	return r.value * math.Exp(-gone.Seconds()/rateOver.Seconds())
+}
