@@ -64,7 +64,7 @@ func (l *log) excess(now time.Time) int {
 	for ; r.Bytes > 0 && bytes > r.Bytes && n < len(l.kept)-1; n++ {
 		bytes -= l.kept[n].size
 	}
-	for ; r.Age > 0 && n < len(l.kept) && now.Sub(l.kept[n].Time) >= r.Age; n++ { //nolint:revive // it counts
+	for ; r.Age > 0 && n < len(l.kept) && now.Sub(l.kept[n].Time) >= r.Age; n++ {
 	}
 	return n
 }

@@ -20,6 +20,3 @@ type Rule struct {
 	Slow    Slow
 	MaxRate float64 // messages of a key that a reader gets in a second; 0: all
 }
-
-// keeps says whether anything is kept for those who come later.
-func (r *Rule) keeps() bool { return r.Count > 0 }

@@ -239,7 +239,7 @@ func (v *view) goes(m *Message, p *place, upto uint64, behind bool) bool {
 	case m.newer <= p.latest:
 		return false
 	}
-	return v.every == 0 && !(behind && m.log.rule.Slow == SlowLatest)
+	return v.every == 0 && (!behind || m.log.rule.Slow != SlowLatest)
 }
 
 // miss finds what the logs have dropped behind a place, and from where it goes on.
