@@ -25,6 +25,7 @@ type quantity struct {
 
 var sizeUnits = map[string]int64{
 	"": 1, "byte": 1, "bytes": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30,
+	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
 }
 
 var timeUnits = map[string]int64{

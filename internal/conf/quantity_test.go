@@ -48,7 +48,7 @@ func TestAQuantityThatIsWrongSaysWhatToWrite(t *testing.T) {
 	sizes := map[string]string{
 		`'64 kilo'`:           `"64 kilo" is not a size; write 64KB or 65536`,
 		`'1 mega'`:            `"1 mega" is not a size; write 1MB or 1048576`,
-		`'64 KiB'`:            `"64 KiB" is not a size; write 64KB or 65536`,
+		`'64 KBit'`:           `"64 KBit" is not a size; write 64KB or 65536`,
 		`'5 mins'`:            `"5 mins" is not a size; write 5MB or 5242880`,
 		`'5 secs'`:            `"5 secs" is not a size; write 64KB or 65536`,
 		`'lots'`:              `"lots" is not a size; write 64KB or 65536`,
