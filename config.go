@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/leat-dev/leat/internal/conf"
@@ -57,6 +58,17 @@ type Config struct {
 	Logger    *slog.Logger // nil: slog.Default()
 
 	WebSockets WebSockets
+
+	Topics []TopicRule // the first that matches a topic counts; none: defaults
+	State  string      // folder that keeps what topics have over a restart, outside of Documents; "": none
+	Tokens Tokens
+
+	// Authorize says who may, in place of TopicRule.Subscribe, TopicRule.Publish
+	// and Tokens. The action is "subscribe" or "publish", and the pattern that of
+	// the topics, as the request has it. An error refuses. What the program
+	// publishes itself is not asked about. Authorize is called from many
+	// goroutines. It has no key.
+	Authorize func(r *http.Request, action, pattern string) error
 }
 
 // A Route says what answers the URLs that it matches. What is zero in its
@@ -64,7 +76,7 @@ type Config struct {
 type Route struct {
 	Match      string   // "": everything; "/a": that path; "/a/": what is below; "/{name}"; "^…": a regular expression
 	Methods    []string // none: GET and POST
-	Handler    string   // "file" or "action"; "": file
+	Handler    string   // "file", "action" or "topic"; "": file
 	Action     string   // name of the action, with {name} and $1 filled in; "": by URL
 	Redirect   string   // answer 302 with this Location
 	Trim       string   // what the handler does not see of the path's start
@@ -107,6 +119,14 @@ type Limits struct {
 	MaxMessage int64 // bytes of a WebSocket message, in and out; beyond: 1009
 	MaxFrame   int64 // bytes of a WebSocket frame that is sent; larger messages go as several
 	MaxPacket  int64 // bytes of a message that a callback gets at once; by default whole messages
+
+	Topics              int   // that exist at once
+	TopicMemory         int64 // bytes of the history of all topics
+	TopicsPerReader     int   // names and patterns that one reader asks for
+	Patterns            int   // with wildcards, among them
+	StreamsPerAddress   int   // readers of topics at once
+	TopicsPerAddress    int   // that one address was the first to publish to
+	PublishesPerAddress int   // messages a second
 }
 
 // Timeouts bound time. Zero is the default, Never no bound.
@@ -176,12 +196,13 @@ func loaded(c *conf.Config, fsys fs.FS, err error) (*Config, error) {
 }
 
 // fromConf and toConf turn a Config into the plain values that the table of
-// keys knows, and back. FS and Logger have no key.
+// keys knows, and back. FS, Logger and Authorize have no key.
 func fromConf(c *conf.Config) *Config {
 	config := &Config{
 		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
 		Headers: c.Headers, DotFiles: c.DotFiles, Limits: Limits(c.Limits), Timeouts: Timeouts(c.Timeouts),
 		HalfClose: c.HalfClose, WebSockets: socketsFromConf(c.WebSockets),
+		Topics: topicsFromConf(c.Topics), State: c.State, Tokens: tokensFromConf(c.Tokens),
 	}
 	for _, r := range c.Routes {
 		config.Routes = append(config.Routes, Route{
@@ -202,6 +223,7 @@ func toConf(c *Config) *conf.Config {
 		Name: c.Name, Hosts: c.Hosts, Listen: c.Listen, Documents: c.Documents, Index: c.Index, MIME: c.MIME,
 		Headers: c.Headers, DotFiles: c.DotFiles, Limits: conf.Limits(c.Limits), Timeouts: conf.Timeouts(c.Timeouts),
 		HalfClose: c.HalfClose, WebSockets: socketsToConf(c.WebSockets),
+		Topics: topicsToConf(c.Topics), State: c.State, Tokens: tokensToConf(c.Tokens),
 	}
 	for _, r := range c.Routes {
 		config.Routes = append(config.Routes, conf.Route{
@@ -241,7 +263,7 @@ func checked(c *Config) (*Config, error) {
 		return nil, public(err)
 	}
 	full := fromConf(plain)
-	full.FS, full.Logger = c.FS, c.Logger
+	full.FS, full.Logger, full.Authorize = c.FS, c.Logger, c.Authorize
 	return full, nil
 }
 

@@ -43,6 +43,10 @@ type Config struct {
 	Log       Log
 
 	WebSockets WebSockets
+
+	Topics []Topic
+	State  string // folder of what outlives a restart
+	Tokens Tokens
 }
 
 // Route is one entry of `routes`. What is zero in its limits, timeouts and
@@ -91,6 +95,14 @@ type Limits struct {
 	MaxMessage  int64
 	MaxFrame    int64
 	MaxPacket   int64 // zero is whole messages
+
+	Topics              int
+	TopicMemory         int64
+	TopicsPerReader     int
+	Patterns            int
+	StreamsPerAddress   int
+	TopicsPerAddress    int
+	PublishesPerAddress int // a second
 }
 
 // Timeouts bound time: zero is the default, Never is no bound.
@@ -120,4 +132,59 @@ type WebSockets struct {
 type Log struct {
 	Path  string // "stdout", "stderr" or a file
 	Types string
+}
+
+// Topic is one entry of `topics`.
+type Topic struct {
+	Match     string // a pattern: tokens, * and a last >
+	History   History
+	Slow      string
+	Key       string        // a member of JSON data
+	Heartbeat time.Duration // zero is Timeouts.Heartbeat
+	Subscribe string
+	Publish   string
+	MaxRate   float64 // a second; zero is no bound
+	Source    Source
+}
+
+// What Topic.Slow, Topic.Subscribe and Topic.Publish may hold.
+const (
+	SlowGap        = "gap"
+	SlowLatest     = "latest"
+	SlowDisconnect = "disconnect"
+
+	AccessPublic = "public"
+	AccessNone   = "none"
+	AccessToken  = "token"
+)
+
+// History says how much a topic keeps: zero is the default, Unlimited or Never
+// no bound. With None it keeps nothing, and Fill leaves the others zero.
+type History struct {
+	None  bool
+	Count int
+	Bytes int64
+	Age   time.Duration
+}
+
+// Source says what publishes to a topic: a command with its arguments, or a
+// file. Without either there is none.
+type Source struct {
+	Command []string
+	File    string
+}
+
+// Tokens says which tokens are good.
+type Tokens struct {
+	Keys     []TokenKey
+	Issuer   string
+	Audience string
+}
+
+// TokenKey is one entry of `tokens.keys`. One of Env and File is set.
+type TokenKey struct {
+	Algorithm string
+	Env       string // name of the variable that holds it
+	File      string
+	ID        string
 }

@@ -63,3 +63,11 @@ func (e Errors) sorted() error {
 	})
 	return e
 }
+
+// wrongAt says whether something has been reported at a path or below it.
+func (r *reader) wrongAt(path string) bool {
+	return slices.ContainsFunc(r.errs, func(e *Error) bool {
+		rest, below := strings.CutPrefix(e.Path, path)
+		return below && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}

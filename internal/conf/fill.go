@@ -8,9 +8,9 @@ import (
 
 // Fill gives every field that is zero its default from the table. Three kinds
 // of fields stay zero: Timeouts.Request, whose default is 5 minutes for an
-// ordinary request and never for a stream; Limits.MaxPacket and
-// WebSockets.Origins, which are none by default; and what a route does not set
-// for itself, which is the server's.
+// ordinary request and never for a stream; Limits.MaxPacket, WebSockets.Origins
+// and Topic.MaxRate, which are none by default; and what a route or a topic does
+// not set for itself, which is the server's.
 func Fill(c *Config) {
 	c.scope().fill(inServer)
 	for i := range c.Routes {
@@ -22,6 +22,16 @@ func Fill(c *Config) {
 	}
 	for i := range c.Redirects {
 		c.Redirects[i].scope().fill(inRedirect)
+	}
+	for i := range c.Topics {
+		t := &c.Topics[i]
+		t.scope().fill(inTopic)
+		if t.History.None {
+			t.History = History{None: true}
+		}
+		if t.MaxRate == Unlimited {
+			t.MaxRate = 0 // which is another word for it
+		}
 	}
 }
 

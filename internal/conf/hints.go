@@ -21,6 +21,9 @@ func (r *reader) unknown(name, prefix string, t *tree, s *scope) (problem, hint 
 	case s.place&inServer != 0 && known(inRoute, path) && !known(s.place, path):
 		return "is a key of a route", "write it in an entry of routes"
 	}
+	if s.place&(inServer|inRoute) != 0 && known(inTopic, path) && pathTo(name, s.place) == "" {
+		return "is a key of a topic", "write it in an entry of topics"
+	}
 	return "unknown key", propose(name, prefix, t, s.place)
 }
 
@@ -75,7 +78,8 @@ var synonyms = map[string]string{
 	"root": "documents", "docroot": "documents", "public": "documents", "static": "documents", "dir": "documents",
 	"ssl": "tls", "https": "tls", "mimetypes": "mime", "types": "mime", "servername": "name",
 	"idle": "timeouts.inactivity", "keepalive": "timeouts.inactivity", "read": "timeouts.parse", "shutdown": "timeouts.drain", "grace": "timeouts.drain",
-	"clients": "limits.connections", "path": "match", "url": "match", "pattern": "match", "verbs": "methods", "prefix": "trim", "gzip": "compressed",
+	"clients": "limits.connections", "path": "match", "url": "match", "pattern": "match", "name": "match", "verbs": "methods", "prefix": "trim", "gzip": "compressed",
+	"jwt": "tokens", "rate": "maxRate", "cmd": "source.command", "alg": "algorithm", "kid": "id", "secret": "env", "iss": "issuer", "aud": "audience",
 }
 
 // contained is the longest of names that is part of name: body of maxBody.
@@ -92,7 +96,10 @@ func contained(name string, names []string) string {
 // pathTo is the path of a key by its last part, nearly or in full.
 func pathTo(name string, in place) string {
 	best, least := "", 1+len(name)/6
-	for w := range rows(in | inServer) {
+	if in&(inTopic|inTokenKey) == 0 {
+		in |= inServer
+	}
+	for w := range rows(in) {
 		if w.state == protects || w.state == unneeded {
 			continue
 		}

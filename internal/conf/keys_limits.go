@@ -63,6 +63,41 @@ var limitSection = section{
 				"Without the key, and with `'unlimited'`, it gets whole messages.",
 		},
 		{
+			path: "limits.topics", in: inServer, kind: count, def: "10000",
+			field: func(s *scope) any { return &s.limits.Topics },
+			doc:   "Topics that exist at once. To publish to one more is refused.",
+		},
+		{
+			path: "limits.topicMemory", in: inServer, kind: size, def: "64MB",
+			field: func(s *scope) any { return &s.limits.TopicMemory },
+			doc:   "What the history of all topics holds together. Beyond it the oldest messages go.",
+		},
+		{
+			path: "limits.topicsPerReader", in: inServer, kind: count, def: "100",
+			field: func(s *scope) any { return &s.limits.TopicsPerReader },
+			doc:   "Topics and patterns that one reader may name. A request for more is refused.",
+		},
+		{
+			path: "limits.patterns", in: inServer, kind: count, def: "16",
+			field: func(s *scope) any { return &s.limits.Patterns },
+			doc:   "Patterns among them: names with `*` or `>`.",
+		},
+		{
+			path: "limits.streamsPerAddress", in: inServer, kind: count, def: "unlimited",
+			field: func(s *scope) any { return &s.limits.StreamsPerAddress },
+			doc:   "Readers of topics from one address at once. One more is refused.",
+		},
+		{
+			path: "limits.topicsPerAddress", in: inServer, kind: count, def: "1000",
+			field: func(s *scope) any { return &s.limits.TopicsPerAddress },
+			doc:   "Topics that exist because one address has published to them first. To publish to one more is refused.",
+		},
+		{
+			path: "limits.publishesPerAddress", in: inServer, kind: count, def: "unlimited",
+			field: func(s *scope) any { return &s.limits.PublishesPerAddress },
+			doc:   "Messages a second that one address may publish. One more is refused.",
+		},
+		{
 			path: "limits.upload", in: inServer | inRoute, kind: size, def: "20MB", state: later,
 			doc: "An uploaded file, and the body of a PUT.",
 		},

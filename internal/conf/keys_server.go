@@ -60,6 +60,16 @@ var serverSection = section{
 			path: "routes", in: inServer, kind: routeList,
 			doc: "Which handler answers which path; the first entry that matches. Without this key the actions of the program answer, then files.",
 		},
+		{
+			path: "topics", in: inServer, kind: topicList,
+			doc: "What topics keep, and who may read and publish; the first entry that matches, see below. It makes no topic: one appears when it is first published to.",
+		},
+		{
+			path: "state", in: inServer, kind: stateFolder,
+			field: func(s *scope) any { return &s.config.State },
+			doc: "The folder that keeps the history of topics over a restart, relative to this file. It must not be in `documents`. " +
+				"Without it a restart begins anew, and readers that come back are told so.",
+		},
 	},
 }
 
@@ -82,7 +92,8 @@ var routeSection = section{
 		{
 			path: "handler", in: inRoute, kind: handler, def: "file",
 			field: func(s *scope) any { return &s.route.Handler },
-			doc:   "What answers: files of `documents`, or an action of the program. A route with an `action` needs no handler.",
+			doc: "What answers: files of `documents`, an action of the program, or topics, by the name that follows the match. " +
+				"A route with an `action` needs no handler.",
 		},
 		{
 			path: "action", in: inRoute, kind: filled,

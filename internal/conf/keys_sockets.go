@@ -138,9 +138,9 @@ var (
 	}
 )
 
-// agree looks at what the keys of WebSockets say together, in each route that
-// may have some: to demand one of no subprotocols is to refuse everybody.
-func (r *reader) agree(c *Config) {
+// agreeSockets looks at what the keys of WebSockets say together, in each route
+// that may have some: to demand one of no subprotocols is to refuse everybody.
+func (r *reader) agreeSockets(c *Config) {
 	if len(c.Routes) == 0 {
 		r.protocolToRequire("", c.WebSockets)
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/leat-dev/leat/internal/json5"
+	"github.com/leat-dev/leat/internal/nearest"
 )
 
 // A kind is how the values of some keys are read.
@@ -187,7 +188,11 @@ func chosen(words ...string) *kind {
 					return word
 				}
 			}
-			return v.wrong("write '"+strings.Join(words, "' or '")+"'", "%s is not one of its values", v.quote())
+			hint := strings.Join(words, "' or '")
+			if near, far := nearest.Word(v.Text, words); v.Kind == json5.String && far <= 1+len(near)/4 && far < len(v.Text) {
+				hint = near
+			}
+			return v.wrong("write '"+hint+"'", "%s is not one of its values", v.quote())
 		},
 	}
 }

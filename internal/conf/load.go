@@ -79,12 +79,12 @@ func parse(src []byte, name string, p paths) (*Config, []string, error) {
 	if root != nil {
 		r.document(root, c)
 	}
+	if c.Documents == "" {
+		c.Documents = p.beside("site")
+	}
 	r.agree(c)
 	if err := r.errs.sorted(); err != nil {
 		return nil, r.notes, err
-	}
-	if c.Documents == "" {
-		c.Documents = p.beside("site")
 	}
 	r.compare()
 	return c, r.notes, nil

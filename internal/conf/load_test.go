@@ -81,7 +81,7 @@ func TestEveryKeyInEffectReachesTheConfig(t *testing.T) {
 		MIME:    map[string]string{".log": "text/plain"},
 		Headers: map[string]string{"X-Frame-Options": "DENY"}, DotFiles: true, HalfClose: "ignore",
 		Redirects: []conf.Redirect{{From: "/old", To: "/new", Status: 301}, {From: "http://", To: "https://"}},
-		Limits:    conf.Limits{Connections: 5000, Requests: 100, Header: 8192, Body: 1 << 20, Queue: -1, SendBuffer: 32768, WebSockets: 1000, MaxMessage: 2 << 20, MaxFrame: 4096, MaxPacket: 8192},
+		Limits:    conf.Limits{Connections: 5000, Requests: 100, Header: 8192, Body: 1 << 20, Queue: -1, SendBuffer: 32768, WebSockets: 1000, MaxMessage: 2 << 20, MaxFrame: 4096, MaxPacket: 8192, Topics: 500, TopicMemory: 1 << 30, TopicsPerReader: 7, Patterns: 3, StreamsPerAddress: 20, TopicsPerAddress: -1, PublishesPerAddress: 50},
 		Timeouts: conf.Timeouts{
 			Parse: 5 * time.Second, Inactivity: time.Minute, Request: -1, Write: 1500 * time.Millisecond, Heartbeat: -1, Drain: time.Hour,
 		},
@@ -105,6 +105,26 @@ func TestEveryKeyInEffectReachesTheConfig(t *testing.T) {
 				Cache: conf.Cache{MaxAge: 24 * time.Hour, Directives: "public, immutable", Extensions: []string{"js", "css"}},
 			},
 			{Match: "/live/", Cache: conf.Cache{Directives: "no-cache, max-age=0"}},
+			{Match: "/topics/", Handler: "topic"},
+		},
+		Topics: []conf.Topic{
+			{
+				Match: "room.*.>", History: conf.History{Count: 1000, Bytes: 1 << 20, Age: 10 * time.Minute}, Slow: conf.SlowLatest, Key: "host", Heartbeat: 25 * time.Second,
+				Subscribe: conf.AccessToken, Publish: conf.AccessNone, MaxRate: 0.5,
+			},
+			{Match: "machine.load", History: conf.History{None: true}, Source: conf.Source{Command: []string{"/bin/sh", "-c", "vmstat 1 | tail -n +3"}}, MaxRate: 2.5, Heartbeat: -1},
+			{Match: "machine.cpu", History: conf.History{None: true, Count: -1}, Source: conf.Source{Command: []string{"vmstat", "1", "1"}}, Publish: conf.AccessToken},
+			{Match: "größe", Slow: conf.SlowDisconnect, History: conf.History{Bytes: -1, Age: -1}, Source: conf.Source{File: filepath.Join("testdata", "app.log")}},
+			{},
+		},
+		State: filepath.Join("testdata", "state"),
+		Tokens: conf.Tokens{
+			Keys: []conf.TokenKey{
+				{Algorithm: "HS256", Env: "LEAT_SECRET"},
+				{Algorithm: "ES256", File: filepath.Join("testdata", "public.pem"), ID: "k1"},
+				{Algorithm: "EdDSA", File: filepath.Join("keys", "ed.pem"), ID: "k2"},
+			},
+			Issuer: "https://login.example.com", Audience: "leat",
 		},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -188,7 +208,7 @@ func TestFillGivesTheDefaultsOfTheTable(t *testing.T) {
 	conf.Fill(c)
 	want := &conf.Config{
 		Listen: []string{"http://127.0.0.1:4000"}, Documents: "site", Index: "mine.html", HalfClose: "end",
-		Limits:    conf.Limits{Connections: -1, Requests: 1000, Header: 10 << 10, Body: 100 << 10, Queue: -1, SendBuffer: 64 << 10, WebSockets: -1, MaxMessage: 1 << 20, MaxFrame: 131072},
+		Limits:    conf.Limits{Connections: -1, Requests: 1000, Header: 10 << 10, Body: 100 << 10, Queue: -1, SendBuffer: 64 << 10, WebSockets: -1, MaxMessage: 1 << 20, MaxFrame: 131072, Topics: 10000, TopicMemory: 64 << 20, TopicsPerReader: 100, Patterns: 16, StreamsPerAddress: -1, TopicsPerAddress: 1000, PublishesPerAddress: -1},
 		Timeouts:  conf.Timeouts{Parse: 10 * time.Second, Inactivity: 5 * time.Minute, Write: 30 * time.Second, Heartbeat: 25 * time.Second, Drain: 10 * time.Second},
 		Routes:    []conf.Route{{Match: "/", Methods: []string{"GET", "POST"}, Handler: "file"}},
 		Redirects: []conf.Redirect{{To: "/x", Status: 302}},

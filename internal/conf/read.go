@@ -74,7 +74,7 @@ func (r *reader) object(v val, prefix string, t *tree, s *scope) {
 		case kid == nil:
 			problem, hint := r.unknown(m.Key, prefix, t, s)
 			r.report(m.KeyPos, inner.path, hint, "%s", problem)
-		case kid.row == nil:
+		case kid.row == nil, kid.kids != nil && m.Value.Kind == json5.Object:
 			r.object(inner, join(prefix, m.Key), kid, s)
 		default:
 			r.key(kid.row, m.KeyPos, inner, s)
@@ -160,6 +160,10 @@ func (r *reader) key(w *row, at json5.Pos, v val, s *scope) {
 		r.routes(v, s.config)
 	case inRedirect:
 		r.redirects(v, s.config)
+	case inTopic:
+		r.topics(v, s.config)
+	case inTokenKey:
+		r.tokenKeys(v, s.config)
 	default:
 		if w.kind == anything {
 			r.deep(v)

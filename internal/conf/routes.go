@@ -89,8 +89,8 @@ func (r *Route) finish(v val) {
 		switch {
 		case !ok:
 			r.Handler = "action"
-		case r.Handler == "file":
-			handler.wrong("write 'action', or remove the action", "'file' does not run the action %q", r.Action)
+		case r.Handler != "action" && r.Handler != "":
+			handler.wrong("write 'action', or remove the action", "'%s' does not run the action %q", r.Handler, r.Action)
 		}
 		r.checkTemplate(action, r.Action)
 	}
@@ -177,14 +177,12 @@ var (
 		},
 	}
 
-	handler = texted("`'file'` or `'action'`", object{"enum": []any{"file", "action"}}, func(v val, text string) any {
+	handler = texted("`'file'`, `'action'` or `'topic'`", object{"enum": []any{"file", "action", "topic"}}, func(v val, text string) any {
 		switch text {
-		case "file", "action":
+		case "file", "action", "topic":
 			return text
-		case "topic":
-			return v.wrong("write 'file' or 'action'", "the handler 'topic' is not yet in effect")
 		}
-		return v.wrong("write 'file' or 'action'", "%q is not a handler", text)
+		return v.wrong("write 'file', 'action' or 'topic'", "%q is not a handler", text)
 	})
 
 	status = &kind{

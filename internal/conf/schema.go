@@ -29,6 +29,8 @@ func Schema() []byte {
 			"server":   grow(inServer).schema(),
 			"route":    grow(inRoute).schema(),
 			"redirect": grow(inRedirect).schema(),
+			"topic":    grow(inTopic).schema(),
+			"tokenKey": grow(inTokenKey).schema(),
 
 			"size": sizes.schema(), "sizeOrZero": orZero(sizes).schema(),
 			"number": counts.schema(), "numberOrZero": orZero(counts).schema(),
@@ -45,10 +47,13 @@ func Schema() []byte {
 func (t *tree) schema() object {
 	properties := object{}
 	for name, kid := range t.kids {
-		if kid.row != nil {
-			properties[name] = kid.row.schema()
-		} else {
+		switch {
+		case kid.row == nil:
 			properties[name] = kid.schema()
+		case kid.kids == nil:
+			properties[name] = kid.row.schema()
+		default:
+			properties[name] = object{"anyOf": []any{kid.row.schema(), kid.schema()}}
 		}
 	}
 	return object{

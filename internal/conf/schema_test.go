@@ -100,6 +100,10 @@ func TestTheSchemaRefusesWhatItsFormCanTell(t *testing.T) {
 		`[]`, `{ lisen: ':80' }`, `{ listen: 80 }`, `{ web: { limits: { fibers: 4 } } }`, `{ web: {}, listen: ':80' }`,
 		`{ limits: { queue: '64 kilo' } }`, `{ limits: { queue: 0 } }`, `{ timeouts: { write: '5m' } }`, `{ dotFiles: 'true' }`,
 		`{ routes: {} }`, `{ routes: [{ handler: 'cgi' }] }`, `{ routes: [{ limits: { connections: 5 } }] }`, `{ redirect: [{ to: '/', status: 200 }] }`,
+		`{ topics: {} }`, `{ topics: [{ matches: 'a' }] }`, `{ topics: [{ match: '' }] }`, `{ topics: [{ slow: 'wait' }] }`, `{ topics: [{ history: 'all' }] }`,
+		`{ topics: [{ history: { count: -1 } }] }`, `{ topics: [{ history: { size: 1 } }] }`, `{ topics: [{ maxRate: 0 }] }`, `{ topics: [{ maxRate: 'fast' }] }`,
+		`{ topics: [{ source: 'vmstat 1' }] }`, `{ topics: [{ source: { command: 5 } }] }`, `{ topics: [{ subscribe: true }] }`, `{ state: '' }`,
+		`{ tokens: { keys: [] } }`, `{ tokens: { keys: [{ algorithm: 'none', env: 'A' }] } }`, `{ tokens: { keys: [{ algorithm: 'HS256', env: 'a b' }] } }`,
 	} {
 		if schema.Validate(value(t, []byte(source))) == nil {
 			t.Errorf("the schema accepts %s", source)
@@ -112,7 +116,7 @@ func TestTheSchemaRefusesWhatItsFormCanTell(t *testing.T) {
 
 func TestTheSchemaAcceptsEveryDefault(t *testing.T) {
 	// A Config that Fill made is one that a file could say.
-	c := &conf.Config{Routes: []conf.Route{{}}, Redirects: []conf.Redirect{{To: "/"}}}
+	c := &conf.Config{Routes: []conf.Route{{}}, Redirects: []conf.Redirect{{To: "/"}}, Topics: []conf.Topic{{}}}
 	conf.Fill(c)
 	if err := conf.Validate(c); err != nil {
 		t.Error(err)

@@ -35,6 +35,8 @@ const (
 	inServer                     // in `web`
 	inRoute                      // in an entry of `routes`
 	inRedirect                   // in an entry of `redirect`
+	inTopic                      // in an entry of `topics`
+	inTokenKey                   // in an entry of `tokens.keys`
 )
 
 // state says what Leat does about a key.
@@ -47,13 +49,15 @@ const (
 	protects       // not yet in effect, and so an error unless it asks for nothing
 )
 
-// scope is the object that the keys being read belong to: the server, one
-// route or one redirect. Pointers that it has no use for are nil.
+// scope is the object that the keys being read belong to: the server, or one
+// entry of a list. Pointers that it has no use for are nil.
 type scope struct {
 	place     place
 	config    *Config
 	route     *Route
 	redirect  *Redirect
+	topic     *Topic
+	tokenKey  *TokenKey
 	limits    *Limits
 	timeouts  *Timeouts
 	sockets   *WebSockets
@@ -78,11 +82,15 @@ func (r *Route) scope() *scope {
 
 func (r *Redirect) scope() *scope { return &scope{place: inRedirect, redirect: r} }
 
+func (t *Topic) scope() *scope { return &scope{place: inTopic, topic: t} }
+
+func (k *TokenKey) scope() *scope { return &scope{place: inTokenKey, tokenKey: k} }
+
 // sections is the table.
 func sections() []section {
 	return []section{
 		serverSection, routeSection, redirectSection, limitSection, timeoutSection,
-		socketSection, logSection, protectSection, laterSection, iotoSection,
+		socketSection, topicSection, tokenSection, tokenKeySection, logSection, protectSection, laterSection, iotoSection,
 	}
 }
 
@@ -99,7 +107,8 @@ func rows(in place) iter.Seq[*row] {
 	}
 }
 
-// A tree is the keys of an object by name: each has a row, or keys below it.
+// A tree is the keys of an object by name: each has a row, or keys below it, or
+// both where a word may stand in place of the object.
 type tree struct {
 	row   *row
 	names []string // of kids, in the table's order

@@ -25,8 +25,23 @@ func Validate(c *Config) error {
 		one := c.Redirects[i]
 		one.finish(r.again(fmt.Sprintf("redirect[%d]", i), one.scope()))
 	}
+	for i := range c.Topics {
+		one := c.Topics[i]
+		one.finish(r.again(fmt.Sprintf("topics[%d]", i), one.scope()))
+	}
+	for i := range c.Tokens.Keys {
+		one := c.Tokens.Keys[i]
+		one.finish(r.again(fmt.Sprintf("tokens.keys[%d]", i), one.scope()), c.Tokens.Keys[:i])
+	}
 	r.agree(c)
 	return r.errs.sorted()
+}
+
+// agree looks at what keys in different objects say together.
+func (r *reader) agree(c *Config) {
+	r.agreeSockets(c)
+	r.agreeTokens(c)
+	r.agreePaths(c)
 }
 
 // again reads the fields of s as if they stood in a file. It gives back the
@@ -73,6 +88,11 @@ func written(v reflect.Value) *json5.Node {
 		return writtenNumber(int64(value), strconv.Itoa(value))
 	case int64:
 		return writtenNumber(value, strconv.FormatInt(value, 10))
+	case float64:
+		if value == Unlimited {
+			return writtenNumber(Unlimited, "")
+		}
+		return &json5.Node{Kind: json5.Number, Number: value, Text: strconv.FormatFloat(value, 'g', -1, 64)}
 	}
 	return nil
 }
