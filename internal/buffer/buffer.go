@@ -7,9 +7,16 @@ import (
 	"sync"
 )
 
-// A Buffer is lent memory. Its bytes may be appended to; what grows beyond the
-// memory that was lent is lent in its place.
-type Buffer struct{ B []byte }
+// A Buffer is lent memory, or shared. Its bytes may be appended to; what grows
+// beyond the memory that was lent is lent in its place.
+type Buffer struct {
+	B      []byte
+	shared bool
+}
+
+// Shared is a buffer of bytes that others read, too: they are never written to,
+// nor lent to anybody when it is freed. What grows is lent in its place.
+func Shared(b []byte) *Buffer { return &Buffer{b[:len(b):len(b)], true} }
 
 // There is a pool for each power of two from 4 KiB to 4 MiB. What it lends is
 // larger by an eighth, so that a message of such a size has room for its header.
@@ -33,18 +40,18 @@ func poolFor(n int) int {
 func Get(n int) *Buffer {
 	pool := poolFor(max(n, 1))
 	if pool >= pools {
-		return &Buffer{make([]byte, 0, n)}
+		return &Buffer{B: make([]byte, 0, n)}
 	}
 	if b, ok := lent[pool].Get().(*Buffer); ok {
 		return b
 	}
-	return &Buffer{make([]byte, 0, size(pool))}
+	return &Buffer{B: make([]byte, 0, size(pool))}
 }
 
 // Free gives the buffer back, which may be nil. Nobody may use its bytes any
-// more. Memory of more than 4 MiB is left to the collector.
+// more, but those of shared memory. Memory of more than 4 MiB is left to the collector.
 func (b *Buffer) Free() {
-	if b == nil || cap(b.B) < size(0) || cap(b.B) > size(pools-1) {
+	if b == nil || b.shared || cap(b.B) < size(0) || cap(b.B) > size(pools-1) {
 		return
 	}
 	pool := poolFor(cap(b.B))

@@ -64,3 +64,29 @@ func TestWhatAppendHasMadeIsTakenBackAsWhatItIs(t *testing.T) {
 	var none *buffer.Buffer
 	none.Free()
 }
+
+func TestSharedMemoryIsNeverWrittenToNorLent(t *testing.T) {
+	for _, n := range []int{0, 1, 100, 4608, 9216, 73728} {
+		mine := bytes.Repeat([]byte{'m'}, n+100_000)
+		was := bytes.Clone(mine)
+		b := buffer.Shared(mine[:n])
+		if b.Grow(0) != b || !bytes.Equal(b.B, was[:n]) {
+			t.Errorf("%d bytes are not what is shared", n)
+		}
+		b.Free()
+		for range 100 { // all that a pool might have
+			lent := buffer.Get(n)
+			lent.B = append(lent.B, bytes.Repeat([]byte{'x'}, n)...)
+		}
+		_ = append(b.B, "appended"...)
+		b = b.Grow(10)
+		b.B = append(b.B, "grown"...)
+		if !bytes.Equal(b.B[:n], was[:n]) || string(b.B[n:]) != "grown" {
+			t.Errorf("%d bytes have grown to something else", n)
+		}
+		b.Free()
+		if !bytes.Equal(mine, was) {
+			t.Errorf("%d bytes: what is shared has been written to", n)
+		}
+	}
+}
