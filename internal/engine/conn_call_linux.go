@@ -224,7 +224,7 @@ const longRead = 16 << 10
 func (c *conn) away(j job, b []byte) {
 	c.mu.Lock()
 	c.pass = false
-	if c.out != nil || c.queue != nil || c.urged || c.ending { // since it was to be written behind the callback
+	if c.out != nil || c.queue != nil || c.urged || c.ending || c.offers&offersOwed != 0 { // since it was to be written behind the callback
 		c.wake()
 	}
 	c.mu.Unlock()

@@ -28,6 +28,9 @@ func (c *conn) End(last []byte, reason error) {
 		return
 	}
 	c.begin(reason)
+	if c.out == nil && c.queue == nil && c.secure == nil {
+		c.blocked = false // what offers wait for is no matter any more
+	}
 	if len(last) > 0 {
 		c.enqueue(last)
 	}
@@ -76,7 +79,7 @@ func (c *conn) Abort(reason error) {
 // fails is Abort for a connection that could not be taken in: nobody knows it
 // yet.
 func (c *conn) fails(err error) {
-	c.closed, c.ending, c.told, c.shut, c.forgotten = true, true, true, true, true
+	c.closed, c.ending, c.shut, c.fate = true, true, true, fateForgotten
 	c.alarm, c.own = never, never
 	_ = unix.Close(int(c.fd)) // it has not been used
 	if c.owner != nil {
@@ -117,8 +120,14 @@ func (c *conn) late() {
 // sips says whether the system takes something all the same: it tells only when it
 // has room for much. It is called with mu held.
 func (c *conn) sips() bool {
-	if c.writing {
+	switch {
+	case c.writing:
 		return true // and so starts the time anew
+	case c.out != nil || c.secure != nil:
+	case c.queue != nil: // behind an offer that was cut between two units
+		c.out, c.queue, c.at = c.queue, nil, 0
+	default:
+		return c.drains()
 	}
 	c.writing, c.blocked = true, false
 	n, _ := c.put(writeMost)
@@ -139,15 +148,15 @@ func (r *runner) close(c *conn) bool {
 		c.shut = true
 		c.leave()
 	}
-	if c.busy || c.signals > 0 || c.told {
-		if c.told && c.shut && !c.busy && !c.forgotten {
-			c.forgotten = true
+	if c.busy || c.signals > 0 || c.fate != fateOpen {
+		if c.fate == fateTold && c.shut && !c.busy {
+			c.fate = fateForgotten
 			r.l.open.Add(-1)
 		}
 		c.mu.Unlock()
 		return true
 	}
-	c.told, c.busy = true, true
+	c.fate, c.busy = fateTold, true
 	c.out.Free()
 	c.queue.Free()
 	c.out, c.queue = nil, nil

@@ -51,9 +51,18 @@ type conn struct {
 	closed    bool // nothing is sent any more
 	lingering bool // the peer has yet to close
 	shut      bool // the descriptor is closed
-	told      bool // Closed has been called, or is about to be
-	forgotten bool // the loop has
+	fate      fate
+	offers    offers
 }
+
+// A fate is what has become of a connection that has ended.
+type fate int8
+
+const (
+	fateOpen      fate = iota
+	fateTold           // Closed has been called, or is about to be
+	fateForgotten      // by the loop, too
+)
 
 // A hearing is what is heard of the peer.
 type hearing int8
@@ -112,7 +121,7 @@ func connOf(t *timer) *conn { return (*conn)(unsafe.Pointer(t)) }
 
 // post has the loop see to c. It is called with mu held.
 func (c *conn) post() {
-	if !c.posted && !c.forgotten {
+	if !c.posted && c.fate != fateForgotten {
 		c.posted = true
 		c.loop.Load().post(c)
 	}

@@ -90,7 +90,7 @@ func (c *conn) direct(parts [][]byte, n int) {
 		return
 	}
 	c.listen()
-	if c.out != nil || c.queue != nil || c.urged || c.ending { // the rest, and what has come meanwhile
+	if c.out != nil || c.queue != nil || c.urged || c.ending || c.offers&offersOwed != 0 { // the rest, and what has come meanwhile
 		c.wake()
 	}
 }
@@ -129,9 +129,13 @@ func begun(parts [][]byte, sent int) (rest [][]byte, at int) {
 // tell says that n bytes are written. It lets go of mu meanwhile.
 func (c *conn) tell(n int32) {
 	left := int(c.waiting)
+	if left == 0 {
+		c.offers = offersOpen
+	}
 	c.mu.Unlock()
 	c.guard(func() { c.h.Wrote(c, int(n), left) })
 	c.mu.Lock()
+	c.offers &^= offersOpen
 }
 
 // Give queues b; see Conn.
@@ -189,7 +193,8 @@ func (c *conn) Fits(n int) bool {
 	return !c.closed && !c.ending && c.fits(n)
 }
 
-func (c *conn) room() int { return c.o.Budget - int(c.waiting-c.big()) }
+// room is none where what was offered waits above the budget.
+func (c *conn) room() int { return max(0, c.o.Budget-int(c.waiting-c.big())) }
 
 // big is how much waits of a Send above the budget.
 func (c *conn) big() int32 {
@@ -252,7 +257,7 @@ func (c *conn) write() {
 		return
 	}
 	c.writing = true
-	for left := writeMost; c.next() && !c.closed; {
+	for left := writeMost; c.more(); {
 		if left <= 0 {
 			c.post() // behind the others
 			break
@@ -267,6 +272,20 @@ func (c *conn) write() {
 	if c.ending && !c.closed && c.out == nil && c.queue == nil && (c.secure == nil || c.secure.done()) {
 		c.finish()
 	}
+}
+
+// more says whether there is something to write, and the system may take it. Who
+// has offered in vain has his turn when there is nothing.
+func (c *conn) more() bool {
+	for !c.next() {
+		if c.offers&offersOwed == 0 || c.closed || c.ending {
+			return false
+		}
+		if c.tell(0); c.blocked {
+			return false
+		}
+	}
+	return !c.closed
 }
 
 // next sees to it that out is what goes out next; false: there is nothing. What
@@ -287,9 +306,28 @@ func (c *conn) next() bool {
 	return c.secure.waits() || c.ending && c.secure.shut()
 }
 
-// put makes one write of at most so many bytes. It answers false where no other
-// should follow.
+// put makes one write of at most so many bytes, and tells the handler. It answers
+// false where no other should follow.
 func (c *conn) put(most int) (n int, ok bool) {
+	n, sent, err := c.push(most)
+	if err != nil {
+		c.mu.Unlock()
+		c.Abort(err)
+		c.mu.Lock()
+	}
+	if c.closed {
+		return 0, false
+	}
+	if sent > 0 {
+		c.tell(sent)
+	}
+	return n, !c.blocked
+}
+
+// push makes one write of at most so many bytes, and answers how many the system
+// has taken, and how many of Sends are done with them. With an error the
+// connection is to end.
+func (c *conn) push(most int) (n int, sent int32, err error) {
 	var b []byte
 	if c.out != nil {
 		b = c.out.B[c.at:]
@@ -297,9 +335,9 @@ func (c *conn) put(most int) (n int, ok bool) {
 	}
 	c.mu.Unlock()
 	if c.secure != nil {
-		var err error
 		if b, err = c.secure.next(b); err != nil {
-			c.Abort(err)
+			c.mu.Lock()
+			return 0, 0, err
 		}
 	}
 	n, e := transmit(c.fd, b)
@@ -307,28 +345,22 @@ func (c *conn) put(most int) (n int, ok bool) {
 	c.mu.Lock()
 	switch {
 	case c.closed:
-		return 0, false
+		return 0, 0, nil
 	case e == unix.EAGAIN:
 		n = 0
 	case e != 0:
-		c.mu.Unlock()
-		c.Abort(gone(&errnoError{"write", e}))
-		c.mu.Lock()
-		return 0, false
+		return 0, 0, gone(&errnoError{"write", e})
 	}
 	c.blocked = n < len(b)
 	done := n
 	if c.secure != nil {
 		done = c.secure.wrote(n)
 	}
-	sent := c.sent(int32(done))
+	sent = c.sent(int32(done))
 	if c.blocked && c.o.Stall > 0 {
 		c.stall()
 	}
-	if sent > 0 {
-		c.tell(sent)
-	}
-	return n, !c.blocked
+	return n, sent, nil
 }
 
 // sent notes that n bytes of out are written, and answers how many of them Send

@@ -108,7 +108,8 @@ type Handler interface {
 	// Hangup says that the peer has ended its half of the connection.
 	Hangup(c Conn)
 	// Wrote says, after a write, that the link has taken n bytes of what Send
-	// was given, and that left bytes wait still.
+	// was given, and that left bytes wait still. With an n of 0, and nothing left,
+	// it says but that what could not be offered may be offered now.
 	Wrote(c Conn, n, left int)
 	// Alarm says that the time of SetAlarm has come.
 	Alarm(c Conn)
@@ -147,6 +148,24 @@ type Conn interface {
 	// it is the engine's, which frees it. Held back, it waits for the caller's
 	// Flush, if nothing else is written before.
 	Give(b *buffer.Buffer, heldBack bool) error
+	// Offer writes whole units that others hold, too, as far as the system takes
+	// them at once, and only while nothing waits. Joined is all of them in one
+	// piece, which may be nil for one; units are the same one by one. It answers how
+	// many are taken: none where something waits, a write is under way or Ahead is
+	// owed, and none once the end has begun.
+	//
+	// The last one that is taken may be cut. The connection keeps that unit itself,
+	// without a copy, and writes the rest before anything else; that counts as bytes
+	// that wait, whatever the budget. Over TLS, and where a write might block, it
+	// keeps a piece of joined of up to 16 KiB, or one unit. It changes none of the
+	// slices and keeps no other.
+	//
+	// Where less than all is taken, Wrote comes with nothing left when more may be
+	// offered, from within Wrote as well, unless the end comes first. It may come before
+	// Offer returns, on another goroutine. Offer itself calls no callback, so that
+	// its caller may hold a lock that callbacks take. Wrote is told of the rest, and
+	// not of what Offer has written itself.
+	Offer(joined []byte, units [][]byte) (taken int)
 	// Room answers how many bytes Budget has left; 0 after the end.
 	Room() int
 	// Fits says whether a Send of n bytes would be taken now.

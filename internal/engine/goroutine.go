@@ -44,7 +44,7 @@ type goConn struct {
 
 	mu       sync.Mutex
 	queue    *buffer.Buffer // nil: nothing waits but what is being written
-	batch    batch          // what is being written; the writer's
+	batch    batch          // what is being written; the writer's, or who offers
 	waiting  int            // bytes of Sends, those being written included
 	big      int            // of them, those of a Send above the budget
 	before   int            // of them, those ahead of it
@@ -54,6 +54,8 @@ type goConn struct {
 	pass     bool           // a callback is running
 	promise  *time.Timer
 	promised bool
+	owed     bool         // somebody has offered in vain, and waits for Wrote
+	open     bool         // Wrote is being told that nothing waits
 	pending  []func(Conn) // of Call
 	calling  bool         // somebody makes these calls
 

@@ -119,7 +119,7 @@ func (c *goConn) Fits(n int) bool {
 }
 
 // room and fits are called with mu held, as all that follows but Flush and Urge.
-func (c *goConn) room() int { return c.o.Budget - (c.waiting - c.big) }
+func (c *goConn) room() int { return max(0, c.o.Budget-(c.waiting-c.big)) }
 
 func (c *goConn) fits(n int) bool {
 	if n > c.o.Budget {

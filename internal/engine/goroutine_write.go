@@ -30,6 +30,11 @@ func (c *goConn) write() {
 		c.batch = batch{}
 		if out == nil {
 			c.mu.Lock()
+			if c.owed && !c.closed && !c.ending && c.queue == nil && !c.urged {
+				c.say(0)
+				c.mu.Unlock()
+				continue // what was offered meanwhile is the batch
+			}
 			if c.closed || c.queue == nil && !c.urged {
 				c.rest()
 				return
@@ -66,7 +71,7 @@ func (c *goConn) answer() {
 		c.writeNow(out)
 		c.mu.Lock()
 	}
-	if c.batch.out == nil && (c.closed || c.queue == nil && !c.urged) {
+	if c.batch.out == nil && (c.closed || c.queue == nil && !c.urged && !c.owed) {
 		c.rest()
 		return
 	}
@@ -223,10 +228,21 @@ func (c *goConn) some(b []byte) (int, error) {
 // wrote notes and says that the link has taken n bytes of the queue.
 func (c *goConn) wrote(n int) {
 	c.mu.Lock()
-	n = c.take(n)
-	left := c.waiting
-	c.mu.Unlock()
-	if n > 0 {
-		c.guard(func() { c.h.Wrote(c, n, left) })
+	if n = c.take(n); n > 0 {
+		c.say(n)
 	}
+	c.mu.Unlock()
+}
+
+// say is called with mu held, and lets go of it meanwhile. Who writes does nothing
+// else until Wrote has returned.
+func (c *goConn) say(n int) {
+	left := c.waiting
+	if left == 0 {
+		c.owed, c.open = false, true
+	}
+	c.mu.Unlock()
+	c.guard(func() { c.h.Wrote(c, n, left) })
+	c.mu.Lock()
+	c.open = false
 }

@@ -148,6 +148,14 @@ func (s *stage) block() {
 	await(s.t, "the call", running)
 }
 
+// cut offers more than any kernel keeps.
+func (s *stage) cut() {
+	big := [][]byte{make([]byte, 24<<20)}
+	if n := s.conn.Offer(nil, big) + s.conn.Offer(nil, big); n != 1 {
+		s.t.Errorf("%d are taken", n)
+	}
+}
+
 // jam has more wait for the peer than any kernel keeps.
 func (s *stage) jam() {
 	if err := s.conn.Send(make([]byte, 24<<20)); err != nil {
@@ -270,6 +278,39 @@ func TestALoopRestsWhileNothingHappens(t *testing.T) {
 			s.tcp()
 			s.jam()
 			s.halfClose()
+		},
+		"the peer takes nothing of an offer that was cut": func(s *stage) {
+			s.tcp()
+			s.cut()
+		},
+		"the peer takes nothing of an offer that was cut between two units": func(s *stage) {
+			near, far := least(s.t)
+			s.on(near, far, &engine.Options{Budget: 100})
+			all, units := ones(1 << 20)
+			if n := s.conn.Offer(all, units); n == len(units) {
+				s.t.Error("all is taken")
+			}
+		},
+		"there is room again for an offer that was cut between two units": func(s *stage) {
+			room := make(chan struct{}, 100)
+			s.h.wrote = func(engine.Conn, int, int) { room <- struct{}{} }
+			near, far := least(s.t)
+			s.on(near, far, &engine.Options{Budget: 100})
+			all, units := ones(1 << 20)
+			readFull(s.t, far, s.conn.Offer(all, units))
+			await(s.t, "Wrote", room)
+		},
+		"the peer takes nothing of an offer from a callback that runs": func(s *stage) {
+			s.tcp()
+			s.block()
+			s.cut()
+			s.talk()
+		},
+		"an end is behind an offer that was cut": func(s *stage) {
+			s.tcp()
+			s.cut()
+			s.conn.End([]byte("last"), nil)
+			s.talk()
 		},
 		"the peer takes nothing while a callback runs": func(s *stage) {
 			s.tcp()

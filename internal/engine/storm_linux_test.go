@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -203,7 +204,7 @@ func swellLen(b []byte) int { return int(binary.BigEndian.Uint32(b)) }
 
 // meddle does something to c.
 func (w *wave) meddle(c engine.Conn) {
-	switch rand.IntN(16) {
+	switch rand.IntN(18) {
 	case 0, 1, 2, 3, 4:
 		w.send(c)
 	case 5:
@@ -233,7 +234,26 @@ func (w *wave) meddle(c engine.Conn) {
 		if rand.IntN(60) == 0 {
 			c.Abort(errStorm)
 		}
+	case 16, 17:
+		w.offer(c)
 	}
+}
+
+// offer offers units that are numbered on from those that were sent.
+func (w *wave) offer(c engine.Conn) {
+	if !w.sending.TryLock() { // as in send
+		return
+	}
+	defer w.sending.Unlock()
+	var units [][]byte
+	for i := range 1 + rand.IntN(5) {
+		units = append(units, swell('s', w.sent+uint32(i), swellHead+rand.IntN(1<<rand.IntN(16))))
+	}
+	joined := bytes.Join(units, nil)
+	w.bytes.Add(int64(len(joined))) // the rest may be told of first
+	taken := c.Offer(joined, units)
+	w.sent += uint32(taken)
+	w.bytes.Add(-int64(len(bytes.Join(units[taken:], nil))))
 }
 
 // send sends a unit in one of the ways.
@@ -336,7 +356,7 @@ func (w *wave) Hangup(c engine.Conn) {
 
 func (w *wave) Wrote(c engine.Conn, n, left int) {
 	defer w.enter(&w.signals, false)()
-	if told, sent := w.told.Add(int64(n)), w.bytes.Load(); told > sent || n <= 0 || left < 0 {
+	if told, sent := w.told.Add(int64(n)), w.bytes.Load(); told > sent || n < 0 || left < 0 || n == 0 && left > 0 {
 		w.t.Errorf("%d told of %d, %d now and %d left", told, sent, n, left)
 	}
 	w.meddle(c)

@@ -67,6 +67,15 @@ func queueUpTo(fd int32, n int) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
 }
 
+// queued is how many bytes the system holds for the peer.
+func queued(fd int32) int32 {
+	n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}
+
 // hungUp says whether the peer has ended its half of a connection that has
 // nothing more to be read.
 func hungUp(fd int32) bool {
