@@ -75,6 +75,9 @@ func NewHub(o Options) *Hub {
 	return h
 }
 
+// Began is when the hub was made: [Sub.Moved] counts from there.
+func (h *Hub) Began() time.Time { return h.began }
+
 // Close ends the readers' pumps and publishing. Who holds the readers ends them.
 func (h *Hub) Close() {
 	h.mu.Lock()
@@ -120,7 +123,7 @@ func (h *Hub) Publish(entries []Entry, once string) (Receipt, error) {
 		e := &entries[i]
 		l := h.open(e.Topic)
 		m := &Message{
-			Seq: h.seq + 1, Time: now, Kind: e.Kind, Event: e.Event, Key: e.Key, Data: e.Data,
+			Epoch: h.epoch, Seq: h.seq + 1, Time: now, Kind: e.Kind, Event: e.Event, Key: e.Key, Data: e.Data,
 			size: overhead + int64(len(e.Data)+len(e.Event)+len(e.Key)),
 		}
 		h.append(l, m)
@@ -182,6 +185,16 @@ func (h *Hub) open(name string) *log {
 func (h *Hub) append(l *log, m *Message) {
 	h.seq = m.Seq
 	l.append(m)
+	h.link(m)
+	h.drop(l, l.excess(m.Time))
+	if l.rule.Age > 0 {
+		h.expect(m.Time.Add(max(l.rule.Age, janitorLeast)))
+	}
+	h.steps++
+}
+
+// link puts m behind all others that are kept.
+func (h *Hub) link(m *Message) {
 	h.bytes += m.size
 	if m.prev = h.last; m.prev == nil {
 		h.first = m
@@ -189,11 +202,6 @@ func (h *Hub) append(l *log, m *Message) {
 		m.prev.next = m
 	}
 	h.last = m
-	h.drop(l, l.excess(m.Time))
-	if l.rule.Age > 0 {
-		h.expect(m.Time.Add(max(l.rule.Age, janitorLeast)))
-	}
-	h.steps++
 }
 
 // tell has those pumps look whose readers have l.

@@ -27,6 +27,7 @@ type Draft struct {
 // A Message is one that has been published. It does not change any more.
 type Message struct {
 	Topic string
+	Epoch string // of its id
 	Seq   uint64 // its number among those of all topics
 	Count int64  // its number among those of its topic
 	Time  time.Time
@@ -42,6 +43,9 @@ type Message struct {
 	dropped    bool
 	prev, next *Message // in the order of all topics
 }
+
+// ID is the position behind m.
+func (m *Message) ID() ID { return ID{m.Epoch, m.Seq} }
 
 // An encoded is what a message is in one encoding.
 type encoded struct {

@@ -101,8 +101,8 @@ func (s *Sub) Moved() time.Duration {
 	return time.Duration(at)
 }
 
-// Covers says whether the reader's terms name a topic, or a pattern that has it.
-func (s *Sub) Covers(name string) bool { return s.v.matches(name) }
+// Encoding is that of the reader's terms.
+func (s *Sub) Encoding() Encoding { return s.v.terms.Encoding }
 
 // Patterns are those of the reader's terms. They must not be changed.
 func (s *Sub) Patterns() []string { return s.v.terms.Patterns }
