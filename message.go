@@ -1,6 +1,10 @@
 package leat
 
-import "github.com/leat-dev/leat/internal/wire/ws"
+import (
+	"bytes"
+
+	"github.com/leat-dev/leat/internal/wire/ws"
+)
 
 // A MessageType says what a message holds (RFC 6455, 5.6).
 type MessageType uint8
@@ -9,10 +13,20 @@ type MessageType uint8
 const (
 	TextMessage   = MessageType(ws.OpText)   // UTF-8
 	BinaryMessage = MessageType(ws.OpBinary) // any bytes
+	// JSONMessage is a text that is JSON. Only topics tell it from a text.
+	JSONMessage = MessageType(ws.OpText) | 1<<4
 )
 
-// String is "text" or "binary".
-func (t MessageType) String() string { return ws.Opcode(t).String() }
+// String is "text", "binary" or "JSON".
+func (t MessageType) String() string {
+	if t == JSONMessage {
+		return "JSON"
+	}
+	return t.opcode().String()
+}
+
+// opcode is that of its frames.
+func (t MessageType) opcode() ws.Opcode { return ws.Opcode(t & 15) }
 
 // A Message is what a [Socket] sends and receives: a whole message, or a piece
 // of one. The zero Message is a piece without a type: use [Text] or [Binary]
@@ -26,6 +40,20 @@ type Message struct {
 	Last bool
 	// Continuation says that the message began with an earlier piece.
 	Continuation bool
+
+	// What follows is for a [Topic]; a Socket ignores it.
+
+	// Event is the message's name, by which readers can choose: at most 256 bytes
+	// without line ends; "" for none.
+	Event string
+	// Key says which value the message is the latest of, for readers that want the
+	// latest alone; "" for the topic's one value.
+	Key string
+	// IdempotencyKey makes a second attempt within two minutes answer as the first
+	// has, and publish nothing; "" for none.
+	IdempotencyKey string
+
+	err error // of JSON
 }
 
 // Text is a whole text message. It keeps a text that is bytes.
@@ -35,6 +63,18 @@ func Text[T ~string | ~[]byte](text T) Message {
 
 // Binary is a whole binary message. It keeps b.
 func Binary(b []byte) Message { return Message{Type: BinaryMessage, Data: b, Last: true} }
+
+// JSON is a whole text message that holds v as JSON. What cannot be JSON is
+// refused by what the message is given to.
+func JSON(v any) Message {
+	b := getScratch()
+	defer b.free()
+	err := b.json(v)
+	if err != nil {
+		return Message{Type: JSONMessage, Last: true, err: err}
+	}
+	return Message{Type: JSONMessage, Data: bytes.Clone(bytes.TrimSuffix(b.payload(), []byte("\n"))), Last: true}
+}
 
 // Rest is what is left to send of m when n of its bytes have been taken.
 func (m Message) Rest(n int) Message {

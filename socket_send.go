@@ -232,7 +232,9 @@ func (s *Socket) admit(m Message) error {
 		return ErrNoMessage
 	case !m.Continuation && s.open != 0:
 		return ErrMessageOpen
-	case !m.Continuation && m.Type != TextMessage && m.Type != BinaryMessage:
+	case m.err != nil:
+		return m.err
+	case !m.Continuation && m.Type != TextMessage && m.Type != BinaryMessage && m.Type != JSONMessage:
 		return errType
 	case len(m.Data) > s.o.maxMessage:
 		return fmt.Errorf("%w: %d bytes, limits.maxMessage is %d", ErrTooLarge, len(m.Data), s.o.maxMessage)
@@ -255,7 +257,7 @@ func (s *Socket) compresses(m Message) bool {
 func (s *Socket) put(m Message, asItIs, waits bool) error {
 	kind, text := s.open, s.text
 	if !m.Continuation {
-		kind, text = ws.Opcode(m.Type), ws.UTF8{}
+		kind, text = m.Type.opcode(), ws.UTF8{}
 	}
 	if kind == ws.OpText && !s.o.anyText && !goesOn(&text, m) {
 		return ErrInvalidUTF8
@@ -299,7 +301,7 @@ func (s *Socket) hand(m Message, asItIs, waits bool) (size int, compressed bool,
 
 // handPlain is hand for frames that hold the payload as it is.
 func (s *Socket) handPlain(m Message, asItIs bool) (size int, err error) {
-	h := ws.Header{Opcode: ws.Opcode(m.Type)}
+	h := ws.Header{Opcode: m.Type.opcode()}
 	if m.Continuation {
 		h = ws.Header{}
 	}
@@ -322,7 +324,7 @@ func (s *Socket) handPlain(m Message, asItIs bool) (size int, err error) {
 
 // valid says whether m may begin a message, as far as its text goes.
 func (s *Socket) valid(m Message) bool {
-	return m.Type != TextMessage || s.o.anyText || goesOn(new(ws.UTF8), m)
+	return m.Type.opcode() != ws.OpText || s.o.anyText || goesOn(new(ws.UTF8), m)
 }
 
 // goesOn says whether the text may go on with m.
@@ -357,7 +359,7 @@ func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bo
 	if len(payload) >= worthAsking && !s.conn.Fits(len(payload)) && s.conn.Room() > 0 { // and so it has not ended
 		return nil, false, ErrSlowReader
 	}
-	h := ws.Header{Opcode: ws.Opcode(m.Type), RSV1: compressed}
+	h := ws.Header{Opcode: m.Type.opcode(), RSV1: compressed}
 	if m.Continuation {
 		h = ws.Header{}
 	}
