@@ -2,6 +2,7 @@ package leat
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"unsafe"
 )
@@ -33,4 +34,13 @@ func (a address) String() string {
 	var ip [4]byte
 	binary.BigEndian.PutUint32(ip[:], uint32(a.n>>16))
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), uint16(a.n)).String()
+}
+
+// host is the address without its port.
+func (a address) host() string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
 }

@@ -45,13 +45,18 @@ func (s *Server) compileRoutes() error {
 	for _, r := range c.Routes {
 		rules = append(rules, route.Rule{Match: r.Match})
 		to := serve.Route{
-			Action: r.Handler == "action", Name: r.Action,
+			Action: r.Handler == "action" || r.Handler == "topic", Name: r.Action,
 			Redirect: r.Redirect, Trim: r.Trim, Headers: r.Headers,
 			File: serve.FileOptions{
 				Cache: serve.Cache(r.Cache), Compressed: r.Compressed, Attachment: r.Attachment,
 				DotFiles: r.DotFiles || c.DotFiles,
 			},
 			Bounds: c.bounds(&r),
+		}
+		if r.Handler == "topic" {
+			prefix, _, _ := strings.Cut(r.Match, "{")
+			to.Handler = s.Topics(strings.TrimPrefix(prefix, r.Trim))
+			to.Methods = []string{http.MethodOptions} // which is answered to pages of other origins
 		}
 		if r.Limits.WebSockets == 0 {
 			to.Bounds.Sockets.Open = s.options.Bounds.Sockets.Open

@@ -8,6 +8,7 @@ import (
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/metrics"
 	"github.com/leat-dev/leat/internal/serve"
+	"github.com/leat-dev/leat/internal/topic"
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
 
@@ -99,8 +100,12 @@ func reasonOf(err error) metrics.Reason {
 		return metrics.Stalled
 	case errors.Is(err, ErrGone):
 		return metrics.Gone
+	case errors.Is(err, topic.ErrSlow), errors.Is(err, topic.ErrBare):
+		return metrics.Behind
 	case errors.Is(err, ErrSlowReader):
 		return metrics.Slow
+	case errors.Is(err, ErrExpired):
+		return metrics.Expired
 	case errors.As(err, &timeout) && timeout.Key == keyRequest:
 		return metrics.RequestTimeout
 	case errors.As(err, &timeout) && timeout.Key == keyPing:

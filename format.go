@@ -2,6 +2,7 @@ package leat
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,28 +73,23 @@ type eventRecord struct {
 // preferred is the format that an Accept header asks for (RFC 9110, 12.5.1):
 // SSE where it is named with a weight above NDJSON's, else NDJSON.
 func preferred(accept []string) *format {
-	weight := func(name string) float64 {
-		best := 0.0
-		for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-			media, params, _ := strings.Cut(part, ";")
-			if !strings.EqualFold(strings.TrimSpace(media), name) {
-				continue
-			}
-			q := 1.0
-			for param := range strings.SplitSeq(params, ";") {
-				key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-				if n, err := strconv.ParseFloat(value, 64); err == nil && strings.EqualFold(key, "q") {
-					q = n
-				}
-			}
-			best = max(best, q)
-		}
-		return best
-	}
-	if weight(sseFormat.contentType) > weight(ndjsonFormat.contentType) {
+	all := strings.Join(accept, ",")
+	if named(all, sseFormat.contentType) > named(all, ndjsonFormat.contentType) {
 		return &sseFormat
 	}
 	return &ndjsonFormat
+}
+
+// named is the weight that an Accept header gives a type by its name.
+func named(accept, name string) float64 {
+	best := 0.0
+	for part := range strings.SplitSeq(accept, ",") {
+		media, params, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(media), name) {
+			best = max(best, qualityOf(params))
+		}
+	}
+	return best
 }
 
 // A scratch is where a record is made, with room before it for the size of its
@@ -141,16 +137,21 @@ func (b *scratch) json(v any) error { return b.enc.Encode(v) }
 func (b *scratch) payload() []byte { return b.buf[chunkRoom:] }
 
 // framed is the record as it goes onto a connection: a chunk, where the body is
-// chunked (RFC 9112, 7.1).
-func (b *scratch) framed(chunked bool) []byte {
-	if !chunked {
+// chunked.
+func (b *scratch) framed(asChunk bool) []byte {
+	if !asChunk {
 		return b.payload()
 	}
+	b.buf = slices.Grow(b.buf, len("\r\n"))
+	return chunked(b.buf)
+}
+
+// chunked makes a chunk (RFC 9112, 7.1) of what stands behind chunkRoom.
+func chunked(b []byte) []byte {
 	var digits [16]byte
-	size := strconv.AppendInt(digits[:0], int64(len(b.buf)-chunkRoom), 16)
+	size := strconv.AppendInt(digits[:0], int64(len(b)-chunkRoom), 16)
 	start := chunkRoom - 2 - len(size)
-	copy(b.buf[start:], size)
-	copy(b.buf[chunkRoom-2:], "\r\n")
-	b.buf = append(b.buf, "\r\n"...)
-	return b.buf[start:]
+	copy(b[start:], size)
+	copy(b[chunkRoom-2:], "\r\n")
+	return append(b, "\r\n"...)[start:]
 }

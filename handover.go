@@ -33,7 +33,7 @@ func (s *Stream) Every(d time.Duration, fn func() error) {
 	s.mu.Lock()
 	s.fn, s.every, s.due = fn, d, ticks(time.Now())
 	s.mu.Unlock()
-	s.handOver()
+	s.handOver(nil)
 }
 
 // SetInterval changes the interval of Every; the next call comes d from now.
@@ -52,11 +52,12 @@ func (s *Stream) SetInterval(d time.Duration) {
 }
 
 // Hold hands the stream over for others to send to, until Close or another end.
-func (s *Stream) Hold() { s.handOver() }
+func (s *Stream) Hold() { s.handOver(nil) }
 
-// handOver takes the stream from its handler. Where the connection can be
-// taken over it returns at once, else when the stream has ended.
-func (s *Stream) handOver() {
+// handOver takes the stream from its handler, and has then, which may be nil,
+// called when the engine has it. Where the connection can be taken over it
+// returns at once, else when the stream has ended.
+func (s *Stream) handOver(then func()) {
 	s.writer.Lock()
 	s.mu.Lock()
 	ended, again := s.ended, s.conn != nil
@@ -81,6 +82,9 @@ func (s *Stream) handOver() {
 	}
 	s.adopt(link, pending)
 	s.writer.Unlock()
+	if then != nil {
+		then()
+	}
 	if _, waits := link.(*responseLink); waits {
 		<-s.Done()
 	}
@@ -206,9 +210,13 @@ func (r *reader) Hangup(engine.Conn) {
 	}
 }
 
-// Wrote has nothing to do: a stream that was refused a record has told its
-// sender.
-func (r *reader) Wrote(engine.Conn, int, int) {}
+// Wrote tells the topics of a reader that there is room again. Others have nothing
+// to do: a stream that was refused a record has told its sender.
+func (r *reader) Wrote(_ engine.Conn, _, left int) {
+	if sub := r.sub.Load(); sub != nil && left == 0 {
+		sub.Ready()
+	}
+}
 
 // Ahead has nothing to do: no record is urgent.
 func (r *reader) Ahead(_ engine.Conn, dst []byte) []byte { return dst }
@@ -273,7 +281,7 @@ func (r *reader) Closed(_ engine.Conn, reason error) {
 		if from != nil && from.x != nil {
 			from.x.Cancel()
 		}
-		s.entry.Finish(s.remote.String(), s.bytes.Load(), reasonOf(reason), reason)
+		s.entry.Finish(s.remote.String(), s.bytes.Load()+s.fed(), reasonOf(reason), reason)
 	}
 	s.finish(reason)
 }

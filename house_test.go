@@ -138,6 +138,8 @@ func read(t *testing.T, file string) string {
 // rootNeeds are the modules that the root package stands on, and why. Whoever
 // embeds Leat carries them too, so the list is short and each has a reason.
 var rootNeeds = map[string]string{
+	"github.com/golang-jwt/jwt/v5": "checks the tokens of who reads and publishes; what is subtle in it has been attacked for years",
+
 	"github.com/klauspost/compress": "compresses WebSocket messages without a window that lives on, which compress/flate cannot; RFC 7692 wants its own flush",
 
 	"golang.org/x/sys": "TCP_NOTSENT_LOWAT, which bounds what the kernel keeps for a reader; package syscall has no name for it",

@@ -44,6 +44,7 @@ type Server struct {
 	settings    shelf // of sockets
 	kinds       kinds // of connections
 	streamTerms serve.Shelf[streamTerms]
+	topics      *topics
 	named       map[string]http.Handler
 	entries     []entry // what has been registered, for the warnings at the start
 
@@ -82,6 +83,9 @@ func New(c *Config) (*Server, error) {
 	}
 	s.engine = newEngine(s.log)
 	s.gate.Most = max(0, s.config.Limits.Connections)
+	if s.topics, err = newTopics(s); err != nil {
+		return nil, err
+	}
 	if err := s.compile(); err != nil {
 		return nil, err
 	}
@@ -216,6 +220,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	s.warn()
+	s.topics.sources.begin(s.topics)
 	hs, err := s.httpServer()
 	if err != nil {
 		return err
@@ -308,7 +313,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return err
+	return errors.Join(err, s.endTopics())
+}
+
+// endTopics ends the topics, and saves them where the file says so.
+func (s *Server) endTopics() error {
+	s.topics.sources.end()
+	return s.topics.close()
 }
 
 // Close ends the server at once: listeners, connections, streams.
@@ -332,6 +343,7 @@ func (s *Server) Close() error {
 	}
 	s.engine.Close()
 	s.gate.CloseAll()
+	err = errors.Join(err, s.endTopics())
 	if files != nil {
 		err = errors.Join(err, files.Close())
 	}
@@ -344,6 +356,7 @@ func (s *Server) stop() {
 		return
 	}
 	s.stopping = true
+	s.topics.stop()
 	s.empty = make(chan struct{})
 	if s.lasts() == 0 {
 		close(s.empty)

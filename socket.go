@@ -48,9 +48,10 @@ type Socket struct {
 	from   *origin     // while its handler runs; nil on a client
 	entry  serve.Entry
 	remote address
-	annex  *annex  // nil while nothing is in it
-	intake *intake // of what has not come whole; the engine's callbacks use it alone
-	urgent *urgent // what goes ahead; nil while nothing does
+	annex  *annex                    // nil while nothing is in it
+	intake *intake                   // of what has not come whole; the engine's callbacks use it alone
+	urgent *urgent                   // what goes ahead; nil while nothing does
+	fed    atomic.Pointer[fedSocket] // of a reader of topics
 
 	// What senders share.
 	sending  sync.Mutex

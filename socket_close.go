@@ -150,9 +150,14 @@ func (s *Socket) giveUpIn(d time.Duration) {
 
 // stop tells the peer that the server stops.
 func (s *Socket) stop() {
-	if s.attached((*Socket).stop) {
-		s.startClose(CloseGoingAway, "the server stops", ErrShutdown, false)
+	if !s.attached((*Socket).stop) {
+		return
 	}
+	why := "the server stops"
+	if s.fed.Load() != nil { // who comes back need not come with all others
+		why = fmt.Sprintf("retry in %d ms", retryIn().Milliseconds())
+	}
+	s.startClose(CloseGoingAway, why, ErrShutdown, false)
 }
 
 // kill ends the socket at once.
@@ -273,10 +278,14 @@ func (s *Socket) finish(metric metrics.Reason, err error) {
 	}
 	s.o.srv.counters.SocketsEnded[metric].Add(1)
 	s.leave()
+	fed := int64(0)
+	if f := s.fed.Load(); f != nil {
+		fed = f.ends()
+	}
 	if from != nil && from.x != nil {
 		from.x.Cancel()
 	}
-	s.entry.Finish(s.remote.String(), s.bytesOut.Load(), metric, err)
+	s.entry.Finish(s.remote.String(), s.bytesOut.Load()+fed, metric, err)
 	s.mu.Lock()
 	s.finished = true
 	done := a.done

@@ -420,7 +420,13 @@ func (l *line) Wrote(_ engine.Conn, n, left int) {
 	if unsent != nil {
 		s.sendClose(unsent)
 	}
-	if left == 0 {
-		s.writable()
+	if left > 0 {
+		return
 	}
+	if f := s.fed.Load(); f != nil {
+		if sub := f.sub.Load(); sub != nil {
+			sub.Ready()
+		}
+	}
+	s.writable()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/metrics"
 	"github.com/leat-dev/leat/internal/serve"
+	"github.com/leat-dev/leat/internal/topic"
 )
 
 // A Stream is a response in progress: records that reach one reader as they
@@ -36,9 +37,10 @@ import (
 type Stream struct {
 	member member[Stream]
 	o      *streamTerms
-	conn   engine.Conn   // after the hand-over
-	from   *streamOrigin // while its handler runs
-	annex  *streamAnnex  // nil while nothing is in it
+	conn   engine.Conn               // after the hand-over
+	from   *streamOrigin             // while its handler runs
+	annex  *streamAnnex              // nil while nothing is in it
+	sub    atomic.Pointer[topic.Sub] // of a reader of topics
 
 	// Of the log's line, once the connection has been taken over.
 	entry  serve.Entry
@@ -87,6 +89,12 @@ func Records(w http.ResponseWriter, r *http.Request, o *StreamOptions) (*Stream,
 }
 
 func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) (*Stream, error) {
+	return beginFor(serverOf(r.Context()), w, r, o, f)
+}
+
+// beginFor begins a stream of a server, which need not be the one that leads the
+// request.
+func beginFor(srv *Server, w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) (*Stream, error) {
 	if err := flushable(w); err != nil {
 		http.Error(w, "streaming is not possible here", http.StatusInternalServerError)
 		return nil, err
@@ -95,7 +103,6 @@ func begin(w http.ResponseWriter, r *http.Request, o *StreamOptions, f *format) 
 	if x != nil && x.Refused() {
 		return nil, errRefused
 	}
-	srv := serverOf(r.Context())
 	res := &response{w: w, rc: http.NewResponseController(w), request: r}
 	s := &Stream{
 		o:    srv.streamTerms.Share(streamTerms{srv.streamOptions(o, x), srv, f}),
@@ -478,7 +485,10 @@ func (s *Stream) end(reason error, orderly bool) {
 	}
 }
 
-func (s *Stream) stop() { s.end(ErrShutdown, true) }
+func (s *Stream) stop() {
+	s.drain()
+	s.end(ErrShutdown, true)
+}
 
 func (s *Stream) kill() {
 	s.end(ErrShutdown, false)
@@ -543,10 +553,14 @@ func (s *Stream) cancel() {
 var lastChunk = []byte("0\r\n\r\n")
 
 func (s *Stream) lastBytes() []byte {
-	if s.chunked {
-		return lastChunk
+	var last []byte
+	if s.annex != nil {
+		last = s.annex.farewell
 	}
-	return nil
+	if s.chunked {
+		return append(last[:len(last):len(last)], lastChunk...)
+	}
+	return last
 }
 
 // finish is the end of all: nothing is written any more.
@@ -578,6 +592,7 @@ func (s *Stream) finish(reason error) {
 	s.o.srv.counters.Streams.Add(-1)
 	s.o.srv.counters.StreamsEnded[reasonOf(reason)].Add(1)
 	leave(s.o.srv, &s.o.srv.streams, s)
+	s.unsubscribe()
 	defer s.finishes()
 	for _, fn := range fns {
 		s.tell(fn, reason)

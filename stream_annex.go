@@ -16,6 +16,17 @@ type streamAnnex struct {
 	notIdleFor  int64 // ExtendTimeout's: the inactivity timeout is not before, as ticks; 0 for none
 	stray       int64 // bytes that the reader sent beyond its request
 	err         error
+
+	// Of a reader of topics.
+	leave    func()  // its address's share; nil: nothing is counted
+	expiry   *expiry // of its token; nil: it has none that ends
+	farewell []byte  // goes out ahead of the end
+}
+
+// An expiry is the end of a token.
+type expiry struct {
+	at   int64 // as ticks
+	told bool
 }
 
 // A streamOrigin is the handler that a stream comes from, and its response.

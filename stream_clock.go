@@ -39,7 +39,7 @@ func (s *Stream) idleBy() int64 {
 	if s.o.Inactivity <= 0 {
 		return 0
 	}
-	by := later(s.active.Load(), s.o.Inactivity)
+	by := later(s.lastActive(), s.o.Inactivity)
 	if a := s.annex; a != nil && a.notIdleFor != 0 {
 		by = max(by, a.notIdleFor)
 	}
@@ -48,7 +48,7 @@ func (s *Stream) idleBy() int64 {
 
 // beatBy is when a heartbeat is due; 0 for never.
 func (s *Stream) beatBy() int64 {
-	if s.o.Heartbeat <= 0 {
+	if s.o.Heartbeat <= 0 || s.sub.Load() != nil { // its topics send them
 		return 0
 	}
 	return later(s.sent.Load(), s.o.Heartbeat-s.early.of(s.o.Heartbeat))
@@ -63,7 +63,7 @@ func (s *Stream) schedule() {
 	if s.conn != nil { // fn is called by the engine alone
 		due = s.due
 	}
-	for _, t := range [...]int64{due, s.endBy, s.idleBy(), s.beatBy()} {
+	for _, t := range [...]int64{due, s.endBy, s.idleBy(), s.beatBy(), s.expiryBy()} {
 		if t != 0 && (next == 0 || t < next) {
 			next = t
 		}
@@ -89,6 +89,7 @@ func (s *Stream) alarm() {
 	s.mu.Lock()
 	s.rung = false
 	ended, endBy, idleBy, beatBy, due, fn := s.ended, s.endBy, s.idleBy(), s.beatBy(), s.due, s.fn
+	expiryBy := s.expiryBy()
 	if s.conn == nil || !is(due) {
 		fn = nil
 	} else {
@@ -104,6 +105,8 @@ func (s *Stream) alarm() {
 	case is(idleBy):
 		s.end(&TimeoutError{keyInactivity}, true)
 		return
+	case is(expiryBy):
+		s.expires()
 	case fn != nil:
 		s.tick(fn)
 	case is(beatBy):

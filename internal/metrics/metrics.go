@@ -41,6 +41,8 @@ const (
 	NoPong
 	TooBig
 	Protocol
+	Behind
+	Expired
 	reasons
 )
 
@@ -57,6 +59,8 @@ var names = [reasons]string{
 	NoPong:            "webSockets.ping",
 	TooBig:            "limits.maxMessage",
 	Protocol:          "protocol",
+	Behind:            "topics.slow",
+	Expired:           "token expired",
 }
 
 // String is the reason's name, as the log and the counters show it.

@@ -43,9 +43,10 @@ type Options struct {
 
 // A Route is what its rule leads to.
 type Route struct {
-	Methods  []string // upper case; HEAD comes with GET
-	Action   bool     // a handler, else a file
-	Name     string   // of the action, with tokens; "": by URL
+	Methods  []string     // upper case; HEAD comes with GET
+	Action   bool         // a handler, else a file
+	Name     string       // of the action, with tokens; "": by URL
+	Handler  http.Handler // in place of an action; nil: none
 	Redirect string
 	Trim     string
 	Headers  map[string]string
@@ -281,6 +282,10 @@ func trimmed(r *http.Request, trim string) *http.Request {
 func (o *Options) action(x *Exchange, r *http.Request, to *Route, params route.Params) {
 	for name, value := range params.All() {
 		r.SetPathValue(name, value)
+	}
+	if to.Handler != nil {
+		to.Handler.ServeHTTP(x, r)
+		return
 	}
 	if to.Name != "" {
 		if h := o.Named(route.Expand(to.Name, params)); h != nil {

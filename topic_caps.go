@@ -1,0 +1,115 @@
+package leat
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// caps bound what one address may have of the topics. The zero value bounds
+// nothing.
+type caps struct {
+	streams, topics, publishes int // 0: no bound
+
+	mu   sync.Mutex
+	of   map[string]*share
+	tidy time.Time // when shares that are not in use were last forgotten
+}
+
+// A share is what one address has.
+type share struct {
+	streams int
+	topics  int
+	used    float64 // publishes of the last second, as far as they are not forgotten
+	at      time.Time
+}
+
+// tidyEvery is how often shares are looked through, and how long topics count for
+// the address that was the first to publish to them.
+const tidyEvery = time.Hour
+
+func (c *caps) limit(l *Limits) {
+	c.streams, c.topics, c.publishes = max(0, l.StreamsPerAddress), max(0, l.TopicsPerAddress), max(0, l.PublishesPerAddress)
+}
+
+// A capError says which bound is reached, and how to answer that.
+type capError struct {
+	status int
+	text   string
+}
+
+func (e *capError) Error() string { return e.text }
+
+// share is that of an address. It is called with mu held.
+func (c *caps) share(address string, now time.Time) *share {
+	if now.Sub(c.tidy) > tidyEvery {
+		c.tidy = now
+		for name, s := range c.of {
+			if s.topics = 0; s.streams == 0 {
+				delete(c.of, name)
+			}
+		}
+	}
+	s := c.of[address]
+	if s == nil {
+		if c.of == nil {
+			c.of = map[string]*share{}
+		}
+		s = &share{}
+		c.of[address] = s
+	}
+	return s
+}
+
+// enter counts one more stream of an address, until the function it answers is
+// called.
+func (c *caps) enter(address string) (leave func(), err error) {
+	if c.streams == 0 {
+		return nil, nil //nolint:nilnil // there is nothing to leave
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.share(address, time.Now())
+	if s.streams >= c.streams {
+		return nil, &capError{http.StatusTooManyRequests, fmt.Sprintf("this address reads as many streams as it may: %d (limits.streamsPerAddress)", c.streams)}
+	}
+	s.streams++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		s.streams--
+	}, nil
+}
+
+// publish counts messages of an address, and topics that they make.
+func (c *caps) publish(address string, messages, topics int) error {
+	if c.publishes == 0 && c.topics == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	s := c.share(address, now)
+	s.used = max(0, s.used-now.Sub(s.at).Seconds()*float64(c.publishes))
+	s.at = now
+	switch {
+	case c.publishes > 0 && s.used+float64(messages) > float64(c.publishes) && s.used > 0:
+		return &capError{http.StatusTooManyRequests, fmt.Sprintf("this address publishes too fast: %d messages a second are allowed (limits.publishesPerAddress)", c.publishes)}
+	case c.topics > 0 && topics > 0 && s.topics+topics > c.topics:
+		return &capError{http.StatusTooManyRequests, fmt.Sprintf("this address has made as many topics as it may: %d (limits.topicsPerAddress)", c.topics)}
+	}
+	s.used += float64(messages)
+	s.topics += topics
+	return nil
+}
+
+// hostOf is the address of a request, without its port.
+func hostOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,301 @@
+package leat
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/leat-dev/leat/internal/access"
+	"github.com/leat-dev/leat/internal/serve"
+	"github.com/leat-dev/leat/internal/topic"
+)
+
+// batchMost is how many messages one request may publish.
+const batchMost = 10_000
+
+// A parcel is a message and the topic that it is for.
+type parcel struct {
+	topic string
+	Message
+}
+
+// publishFrom publishes messages of somebody at an address, or none of them.
+func (t *topics) publishFrom(address string, messages []parcel, once string) (Receipt, error) {
+	entries := make([]topic.Entry, 0, len(messages))
+	fresh := map[string]bool{}
+	for _, m := range messages {
+		e, err := t.entry(m.topic, m.Message)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if !t.hub.Exists(m.topic) {
+			fresh[m.topic] = true
+		}
+		entries = append(entries, e)
+	}
+	if err := t.caps.publish(address, len(entries), len(fresh)); err != nil {
+		return Receipt{}, err
+	}
+	return t.publish(entries, once)
+}
+
+// post answers a publisher.
+func (t *topics) post(w http.ResponseWriter, r *http.Request, topics []string) {
+	topics = append(topics, r.URL.Query()["topic"]...)
+	media, err := mediaOf(r)
+	if err != nil {
+		serve.Error(w, r, http.StatusUnsupportedMediaType, err.Error())
+		return
+	}
+	if len(topics) != 1 && (len(topics) > 1 || media != typeNDJSON) {
+		serve.Error(w, r, http.StatusBadRequest, fmt.Sprintf("%d topics are named; a message is published to one", len(topics)))
+		return
+	}
+	name := ""
+	if len(topics) > 0 {
+		name = topics[0]
+	}
+	c := t.callerOf(r)
+	if name != "" {
+		if err := c.may(access.Publish, name); err != nil {
+			t.refuse(w, r, err)
+			return
+		}
+	}
+	if r.ContentLength > t.bodyMost(media) && t.bodyMost(media) > 0 {
+		t.refuse(w, r, t.tooLarge())
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, t.bodyMost(media)))
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			t.refuse(w, r, t.tooLarge())
+			return
+		}
+		serve.Error(w, r, http.StatusBadRequest, "the body has not come whole")
+		return
+	}
+	messages, err := t.messages(r, media, name, body, &c)
+	if err != nil {
+		t.refuse(w, r, err)
+		return
+	}
+	once := onceOf(name, r.Header.Get("Idempotency-Key"))
+	receipt, err := t.publishFrom(hostOf(r), messages, once)
+	if err != nil {
+		t.refuse(w, r, err)
+		return
+	}
+	answer := struct {
+		ID        string `json:"id"`
+		Count     int64  `json:"count"`
+		Published int    `json:"published,omitempty"`
+	}{ID: receipt.ID, Count: receipt.Count}
+	if media == typeNDJSON {
+		answer.Published = len(messages)
+	}
+	answerJSON(w, answer)
+}
+
+// bodyMost is how large a body may be.
+func (t *topics) bodyMost(media string) int64 {
+	most := t.srv.config.Limits.MaxMessage
+	if most <= 0 {
+		most = unbounded
+	}
+	if media == typeNDJSON {
+		return min(16*most, unbounded)
+	}
+	return most
+}
+
+func (t *topics) tooLarge() error {
+	return fmt.Errorf("%w: a message may have %d bytes (limits.maxMessage)", ErrTooLarge, t.srv.config.Limits.MaxMessage)
+}
+
+// mediaOf is the type of a request's body: one of those below, or "" for what has
+// to be guessed.
+func mediaOf(r *http.Request) (string, error) {
+	text := r.Header.Get("Content-Type")
+	if text == "" {
+		return "", nil
+	}
+	media, params, err := mime.ParseMediaType(text)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the Content-Type is none: %w", err)
+	case media == "application/x-www-form-urlencoded":
+		return "", nil
+	case strings.HasPrefix(media, "text/"):
+		if set := params["charset"]; set != "" && !strings.EqualFold(set, "utf-8") && !strings.EqualFold(set, "us-ascii") {
+			return "", fmt.Errorf("the text is in %s; send UTF-8", set)
+		}
+		return "text/plain", nil
+	case media == typeJSON, media == typeNDJSON, media == "application/octet-stream":
+		return media, nil
+	}
+	return "", fmt.Errorf("a message is %s, text/plain or application/octet-stream, and a batch %s; %s is neither", typeJSON, typeNDJSON, media)
+}
+
+// messages are what a body has.
+func (t *topics) messages(r *http.Request, media, name string, body []byte, c *caller) ([]parcel, error) {
+	if media == typeNDJSON {
+		return t.batch(name, body, c)
+	}
+	m := guessed(body)
+	m.Event, m.Key = r.Header.Get("Leat-Event"), r.Header.Get("Leat-Key")
+	query := r.URL.Query()
+	if m.Event == "" {
+		m.Event = query.Get("event")
+	}
+	if m.Key == "" {
+		m.Key = query.Get("key")
+	}
+	switch media {
+	case typeJSON:
+		m.Type = JSONMessage
+	case "text/plain":
+		m.Type = TextMessage
+	case "application/octet-stream":
+		m.Type = BinaryMessage
+	}
+	return []parcel{{name, m}}, nil
+}
+
+// guessed is a message of what nothing is said of: JSON if it is JSON, else text,
+// else bytes.
+func guessed(data []byte) Message {
+	m := Message{Type: BinaryMessage, Data: data, Last: true}
+	if utf8.Valid(data) {
+		m.Type = TextMessage
+		if json.Valid(data) {
+			m.Type = JSONMessage
+		}
+	}
+	return m
+}
+
+// batch reads the lines of a batch.
+func (t *topics) batch(name string, body []byte, c *caller) ([]parcel, error) {
+	var messages []parcel
+	allowed := map[string]bool{name: name != ""}
+	number := 0
+	for line := range bytes.Lines(body) {
+		number++
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		m, err := batchLine(line, name)
+		if err == nil && !allowed[m.topic] {
+			err = c.may(access.Publish, m.topic)
+			allowed[m.topic] = true
+		}
+		if err == nil {
+			_, err = t.entry(m.topic, m.Message)
+		}
+		if err == nil && len(messages) == batchMost {
+			err = fmt.Errorf("%w: a batch has at most %d messages", ErrTooLarge, batchMost)
+		}
+		if err != nil {
+			return nil, atLine(number, err)
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return nil, &accessError{http.StatusBadRequest, `the batch is empty; write a line each of {"data":…}`}
+	}
+	return messages, nil
+}
+
+// A batchError is an error with the line that has it.
+type batchError struct {
+	line int
+	err  error
+}
+
+func (e *batchError) Error() string {
+	return fmt.Sprintf("line %d of the batch: %s; nothing is published", e.line, textOf(e.err))
+}
+
+func (e *batchError) Unwrap() error { return e.err }
+
+func atLine(line int, err error) error { return &batchError{line, err} }
+
+// batchLine reads one line of a batch.
+func batchLine(line []byte, name string) (parcel, error) {
+	var l struct {
+		Topic    string          `json:"topic"`
+		Event    string          `json:"event"`
+		Key      string          `json:"key"`
+		Encoding string          `json:"encoding"`
+		Data     json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(line, &l); err != nil {
+		return parcel{}, fmt.Errorf("%w: it is not an object like {\"data\":…}: %w", ErrMessage, err)
+	}
+	if l.Data == nil {
+		return parcel{}, fmt.Errorf("%w: it has no data", ErrMessage)
+	}
+	if l.Topic == "" {
+		l.Topic = name
+	}
+	m, err := payload(l.Data, l.Encoding)
+	m.Event, m.Key = l.Event, l.Key
+	return parcel{l.Topic, m}, err
+}
+
+// payload is the data of a record as a message: a JSON string is a text, or bytes
+// in base64.
+func payload(data json.RawMessage, encoding string) (Message, error) {
+	m := Message{Type: JSONMessage, Data: bytes.Clone(data), Last: true}
+	if data[0] != '"' {
+		if encoding != "" {
+			return m, fmt.Errorf("%w: data with an encoding is a string", ErrMessage)
+		}
+		return m, nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return m, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	m.Type, m.Data = TextMessage, []byte(text)
+	switch encoding {
+	case "":
+		return m, nil
+	case "base64":
+		var err error
+		if m.Data, err = base64.StdEncoding.DecodeString(text); err != nil {
+			return m, fmt.Errorf("%w: the data is not base64: %w", ErrMessage, err)
+		}
+		m.Type = BinaryMessage
+		return m, nil
+	}
+	return m, fmt.Errorf("%w: the encoding is %q; write base64, or none", ErrMessage, encoding)
+}
+
+// textOf is what an error says to others.
+func textOf(err error) string { return strings.TrimPrefix(err.Error(), "leat: ") }
+
+// statusOf is the status that goes with an error.
+func statusOf(err error) int {
+	var denied *accessError
+	var capped *capError
+	switch {
+	case errors.As(err, &denied):
+		return denied.status
+	case errors.As(err, &capped):
+		return capped.status
+	case errors.Is(err, ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrTopics), errors.Is(err, ErrShutdown):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}

@@ -1,0 +1,70 @@
+package leat
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// stateFile is where the topics are kept, in the folder that `state` names.
+const stateFile = "topics.ndjson"
+
+// load takes over what the server before has saved. The file is gone then, so that
+// nobody goes on from there after a crash.
+func (t *topics) load() error {
+	dir := t.srv.config.State
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("leat: state: %w", err)
+	}
+	name := filepath.Join(dir, stateFile)
+	f, err := os.Open(name) //nolint:gosec // the configuration names it
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("leat: state: %w", err)
+	}
+	if wrong := t.hub.Load(f); wrong != nil {
+		t.srv.log.Warn("the topics begin anew: what was saved cannot be read", "file", name, "error", wrong)
+	}
+	_ = f.Close() // it has been read
+	if err := os.Remove(name); err != nil {
+		return fmt.Errorf("leat: state: %w", err)
+	}
+	return nil
+}
+
+// close ends the topics, once, and saves what they keep.
+func (t *topics) close() error {
+	var err error
+	t.closing.Do(func() {
+		t.hub.Close()
+		if t.srv.config.State != "" {
+			err = t.save()
+		}
+	})
+	return err
+}
+
+// save writes the state as a whole or not at all.
+func (t *topics) save() error {
+	dir := t.srv.config.State
+	f, err := os.CreateTemp(dir, stateFile+".*")
+	if err != nil {
+		return fmt.Errorf("leat: state: %w", err)
+	}
+	err = t.hub.Save(f)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, stateFile))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("leat: state: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}
