@@ -47,7 +47,7 @@ func echoAllocatesNothing(t *testing.T, url string) {
 			sent := bytes.Repeat(ws.AppendFrame(nil, h, payload), c.together)
 			want := bytes.Repeat(answer, c.together)
 			got := make([]byte, len(want))
-			n := testing.AllocsPerRun(20, func() {
+			n := leastAllocs(func() {
 				for range 10 { // so that a tenth of an allocation is seen
 					if _, err := p.conn.Write(sent); err != nil {
 						t.Fatal(err)
@@ -65,4 +65,14 @@ func echoAllocatesNothing(t *testing.T, url string) {
 			p.wantEnd()
 		})
 	}
+}
+
+// leastAllocs is how often f allocates at least. A collection, which others cause
+// as well, empties the pools, and fills them anew with what is counted here.
+func leastAllocs(f func()) float64 {
+	least := testing.AllocsPerRun(20, f)
+	for tries := 0; least > 0 && tries < 5; tries++ {
+		least = min(least, testing.AllocsPerRun(20, f))
+	}
+	return least
 }
