@@ -166,7 +166,12 @@ type TopicStats struct {
 
 // Stats answers the numbers as they stand.
 func (t *Topic) Stats() TopicStats {
-	s := t.srv.topics.hub.Stats(t.name)
+	return t.srv.topics.stats(topic.Terms{Patterns: []string{t.name}, Trusted: true})
+}
+
+// stats are the numbers of some topics.
+func (t *topics) stats(of topic.Terms) TopicStats {
+	s := t.hub.Stats(of)
 	stats := TopicStats{
 		Subscribers: map[string]int{}, Rate: s.Rate, Published: s.Published, Kept: s.Kept, Bytes: s.Bytes, Lag: s.Lag, Pinned: s.Pinned,
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/serve"
+	"github.com/leat-dev/leat/internal/topic"
 	"github.com/leat-dev/leat/internal/wire/ws"
 )
 
@@ -205,7 +206,7 @@ func (t *topics) keepTicket(w http.ResponseWriter, r *http.Request, c *caller) {
 func (t *topics) answerStats(w http.ResponseWriter, _ *http.Request, q *topicRequest) {
 	stats := map[string]TopicStats{}
 	for _, p := range q.terms.Patterns {
-		stats[p] = t.srv.Topic(p).Stats()
+		stats[p] = t.stats(topic.Terms{Patterns: []string{p}, Grant: q.terms.Grant})
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if len(q.terms.Patterns) == 1 {

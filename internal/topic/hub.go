@@ -169,7 +169,7 @@ func (h *Hub) open(name string) *log {
 	h.ghosts.raise(l)
 	h.logs[name] = l
 	for _, v := range h.exact[name] {
-		if h.may(name, v.terms.Grant) {
+		if h.may(name, &v.terms) {
 			v.add(l)
 		}
 	}
@@ -298,7 +298,7 @@ func (h *Hub) vanish(name string, l *log) {
 func (v *view) matches(name string) bool {
 	for _, p := range v.terms.Patterns {
 		if pattern.Match(p, name) {
-			return v.pump.h.may(name, v.terms.Grant)
+			return v.pump.h.may(name, &v.terms)
 		}
 	}
 	return false

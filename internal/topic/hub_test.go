@@ -478,7 +478,7 @@ func tell(t *testing.T, seed uint64) {
 	wg.Wait()
 }
 
-func published(h *topic.Hub, name string) int64 { return h.Stats(name).Published }
+func published(h *topic.Hub, name string) int64 { return h.Stats(names(name)).Published }
 
 // behind says whether r has got everything. The lines are guarded by its caller.
 func behind(h *topic.Hub, r *reader) bool {

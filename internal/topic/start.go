@@ -64,7 +64,7 @@ func (h *Hub) view(t Terms) *view {
 
 // key is what the terms are told apart by.
 func (t *Terms) key() string {
-	return fmt.Sprintf("%d %v %v %v %q %q %q", t.Encoding, t.MaxRate, t.Filtered, t.Heartbeat, t.Patterns, t.Events, t.Grant)
+	return fmt.Sprintf("%d %v %v %v %v %q %q %q", t.Encoding, t.MaxRate, t.Filtered, t.Trusted, t.Heartbeat, t.Patterns, t.Events, t.Grant)
 }
 
 // release is the end of s.

@@ -15,15 +15,14 @@ type Stats struct {
 	Pinned    int64            // bytes of messages that slow readers hold a part of
 }
 
-// Stats answers the numbers of the topics that a pattern has, those included that
-// not everybody may see.
-func (h *Hub) Stats(pattern string) Stats {
+// Stats answers the numbers of the topics that some terms name.
+func (h *Hub) Stats(t Terms) Stats {
 	s := Stats{Readers: map[Encoding]int{}}
 	views := map[*view]bool{}
 	now := time.Now()
 	last := uint64(0)
 	h.mu.Lock()
-	for l := range h.of(&Terms{Patterns: []string{pattern}}) {
+	for l := range h.of(&t) {
 		s.Rate += l.recent.now(now)
 		s.Published += l.count
 		s.Kept += len(l.kept)
@@ -37,8 +36,10 @@ func (h *Hub) Stats(pattern string) Stats {
 			views[v] = true
 		}
 	}
-	for _, v := range h.exact[pattern] { // of a topic that is not yet
-		views[v] = true
+	for _, name := range t.Patterns {
+		for _, v := range h.exact[name] { // of a topic that is not yet
+			views[v] = true
+		}
 	}
 	for v := range views {
 		s.Readers[v.terms.Encoding] += v.readers
