@@ -8,6 +8,7 @@
 //	progress    how far a long piece of work has come
 //	disconnect  an ordinary handler that notices that its reader left
 //	sensor      what a simulated sensor measures, NDJSON or SSE
+//	topic       publishes once, for any number of readers over any transport
 //
 // and by WebSocket:
 //
