@@ -81,6 +81,13 @@ test('records come one by one as the server sends them', async () => {
   assert.deepEqual(found, [{ i: 0 }, { i: 1 }, { i: 2 }])
 })
 
+test('bytes are told of as they arrive, those of heartbeats too', async () => {
+  const heard = []
+  await all(readRecords(stream('{"a":1}\n', '\n', '2'), { onBytes: (count) => heard.push(count) }))
+  await all(readEvents(stream('data: é\n\n', ':\n\n'), { onBytes: (count) => heard.push(count) }))
+  assert.deepEqual(heard, [8, 1, 1, 10, 3])
+})
+
 test('events come one by one as the server sends them', async () => {
   let go
   const { url } = serve(async (response) => {

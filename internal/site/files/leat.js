@@ -26,6 +26,7 @@
  * @property {string} [lastEventId] sent as Last-Event-ID.
  * @property {typeof globalThis.fetch} [fetch] used in place of fetch.
  * @property {AbortSignal | null} [signal] ends the loop at once.
+ * @property {(count: number) => void} [onBytes] told of bytes as they arrive, heartbeats too.
  *
  * @typedef {ReadOptions & RequestInit} Options
  */
@@ -153,7 +154,7 @@ function signalOf(url) {
  * @param {AbortSignal} signal
  */
 function get(url, options, accept, signal) {
-  const { fetch: ask = globalThis.fetch, onBadLine, maxLine, lastEventId, ...init } = options
+  const { fetch: ask = globalThis.fetch, onBadLine, onBytes, maxLine, lastEventId, ...init } = options
   const headers = new Headers(init.headers ?? (typeof url === 'object' && 'headers' in url ? url.headers : undefined))
   if (!headers.has('Accept')) headers.set('Accept', accept)
   if (lastEventId) headers.set('Last-Event-ID', utf8(lastEventId))
@@ -174,7 +175,7 @@ function utf8(text) {
  * @property {() => Iterator<any>} end after the last chunk of a clean end
  *
  * @typedef {{ lastEventId: string, retry: number | undefined }} Position
- * @typedef {{ body: ReadableStream<Uint8Array> | null, parser: Parser }} Source
+ * @typedef {{ body: ReadableStream<Uint8Array> | null, parser: Parser, onBytes?: (count: number) => void }} Source
  */
 
 /**
@@ -200,7 +201,7 @@ async function open(source, want, options, position) {
       throw new ResponseError(source, `Content-Type is ${JSON.stringify(type)}, not ${want}`, '')
     }
   }
-  return { body, parser: want === SSE ? eventParser(options, position) : recordParser(options) }
+  return { body, parser: want === SSE ? eventParser(options, position) : recordParser(options), onBytes: options.onBytes }
 }
 
 /**
@@ -241,6 +242,8 @@ function live(connect, signal) {
   let reader
   /** @type {any} the Parser, once connected */
   let parser
+  /** @type {((count: number) => void) | undefined} */
+  let onBytes
   /** @type {Iterator<any>} */
   let items = [].values()
   let ended = false // by the server
@@ -262,7 +265,7 @@ function live(connect, signal) {
   async function start() {
     signal?.addEventListener('abort', onAbort)
     const source = await connect(connection.signal, self)
-    parser = source.parser
+    ;({ parser, onBytes } = source)
     reader = source.body?.getReader()
     ended = !reader
     if (over) close()
@@ -281,6 +284,7 @@ function live(connect, signal) {
       if (ended) break
       const chunk = await reader.read()
       ended = chunk.done
+      if (!ended) onBytes?.(chunk.value.length)
       items = ended ? parser.end() : parser.push(chunk.value)
     }
     return done
