@@ -91,6 +91,7 @@ func starterFiles(dir string) ([]starterFile, error) {
 		{"web.json5", starter, "starter/web.json5"},
 		{filepath.Join("site", "index.html"), starter, "starter/site/index.html"},
 		{filepath.Join("site", "leat.js"), site.FS(), "files/leat.js"},
+		{filepath.Join("site", "subscribe.js"), site.FS(), "files/subscribe.js"},
 	} {
 		data, err := fs.ReadFile(source.fsys, source.path)
 		if err != nil {

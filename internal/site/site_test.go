@@ -159,6 +159,7 @@ func TestPageIsServedFromTheBinary(t *testing.T) {
 		"/chat.js":                  "text/javascript",
 		"/talk.css":                 "text/css",
 		"/leat.js":                  "text/javascript",
+		"/subscribe.js":             "text/javascript",
 		"/style.css":                "text/css",
 		"/favicon.svg":              "image/svg+xml",
 		"/vendor/uplot.js":          "text/javascript",

@@ -11,10 +11,13 @@
  * connection broke (fetch's own error), when the answer is no such stream
  * (ResponseError) or when options.signal was aborted (the signal's reason).
  * Leaving the loop closes the connection. A line that cannot be read is reported
- * to options.onBadLine and left behind. There is no reconnecting here.
+ * to options.onBadLine and left behind. There is no reconnecting here; that is
+ * what subscribe does, which reads topics and is in a file of its own.
  *
  * It needs nothing but fetch, web streams and TextDecoder.
  */
+
+export { subscribe } from './subscribe.js'
 
 /**
  * What fetch takes (method, headers, body, credentials, signal, …), and:
