@@ -204,7 +204,7 @@ func (s *Sub) attend(now time.Time) {
 		s.goes()
 		return
 	}
-	if s.dropped || s.conn == nil {
+	if s.dropped || !s.joined && !s.begins() {
 		return
 	}
 	if !s.joined {
@@ -267,8 +267,13 @@ func (s *Sub) catchUp(private [][]byte, now time.Time) {
 	}
 }
 
-// goes takes s out of everything.
+// goes takes s out of everything. Who leaves may come here twice: it is seen to
+// have left before it is queued for that.
 func (s *Sub) goes() {
+	if s.gone {
+		return
+	}
+	s.gone = true
 	v := s.v
 	if s.index >= 0 {
 		s.leaves()
@@ -276,6 +281,5 @@ func (s *Sub) goes() {
 	delete(v.behind, s)
 	s.pins(nil, 0)
 	s.lagging.Store(false)
-	s.left.Store(true)
 	v.pump.release(s)
 }

@@ -45,20 +45,30 @@ type Sub struct {
 	lagging atomic.Bool  // Ready is to be heeded
 	queued  atomic.Bool  // it is in the pump's inbox
 	left    atomic.Bool
+	gone    bool // it has left, and nothing counts it any more
 	dropped bool
 	joined  bool
 
 	mu      sync.Mutex
+	begun   bool     // conn and owner are there
 	private [][]byte // what it is told apart from messages
 }
 
-// Join begins the delivery to a connection, behind the units first.
+// Join begins the delivery to a connection, behind the units first. It has no
+// effect behind a Leave.
 func (s *Sub) Join(c Conn, o Owner, first ...[]byte) {
-	s.conn, s.owner = c, o
 	s.mu.Lock()
-	s.private = append(s.private, first...)
+	s.conn, s.owner, s.begun = c, o, true
+	s.private = append(slices.Clip(first), s.private...)
 	s.mu.Unlock()
 	s.enqueue()
+}
+
+// begins says whether the reader has a connection.
+func (s *Sub) begins() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun
 }
 
 // Ready says that the connection has taken all that it had of the reader.
