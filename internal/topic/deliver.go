@@ -48,8 +48,7 @@ func (f *frames) size(n int) (size int64) {
 func (v *view) pass(now time.Time) (more bool) {
 	h := v.pump.h
 	h.mu.Lock()
-	upto := h.seq
-	b := v.next(&v.place, v.touched, upto, false)
+	b := v.next(&v.place, v.touched, v.pump.seen, false)
 	if !b.more {
 		v.touched = nil
 	}

@@ -21,6 +21,8 @@ type pump struct {
 	running bool
 	closed  bool
 
+	seen uint64 // up to there the views know which logs have messages; the hub's mu guards it
+
 	work  sync.Mutex // held during a round
 	todo  []*view    // to look at
 	later []*view    // and when they are due
@@ -110,11 +112,7 @@ func (p *pump) run() {
 func (p *pump) round() (wait time.Duration, again bool) {
 	p.work.Lock()
 	defer p.work.Unlock()
-	p.mu.Lock()
-	subs, logs := p.inbox, p.touched
-	p.inbox, p.touched = nil, nil
-	p.mu.Unlock()
-	p.look(logs)
+	subs := p.look()
 	now := time.Now()
 	todo := p.todo
 	p.todo = nil
@@ -175,13 +173,17 @@ func (p *pump) beat(now time.Time) time.Duration {
 // beatLeast is how far apart looks for heartbeats are at least.
 const beatLeast = 20 * time.Millisecond
 
-// look has the views of some logs be looked at.
-func (p *pump) look(logs []*log) {
-	if len(logs) == 0 {
-		return
-	}
+// look takes what there is to do, and has the views of logs with new messages be
+// looked at. What is published behind that waits for the next round, since only
+// some of its logs would be known.
+func (p *pump) look() (subs []*Sub) {
 	p.h.mu.Lock()
 	defer p.h.mu.Unlock()
+	p.mu.Lock()
+	subs, logs := p.inbox, p.touched
+	p.inbox, p.touched = nil, nil
+	p.mu.Unlock()
+	p.seen = p.h.seq
 	for _, l := range logs {
 		l.dirty &^= 1 << p.index
 		for _, v := range l.views {
@@ -195,6 +197,7 @@ func (p *pump) look(logs []*log) {
 			p.again(v)
 		}
 	}
+	return subs
 }
 
 // again has v be looked at, in this round or the next.

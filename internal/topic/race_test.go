@@ -2,6 +2,7 @@ package topic_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ func TestAReaderLeavesOnceHoweverItIsCalledMeanwhile(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for range 2000 {
+			for range 300 {
 				h.Poll(context.Background(), names("a"), topic.Start{}, 0)
 				sub, _ := h.Subscribe(names("a"), topic.Start{})
 				r := newReader(t, plenty)
@@ -43,5 +44,39 @@ func TestAReaderLeavesOnceHoweverItIsCalledMeanwhile(t *testing.T) {
 	}
 	if n := h.Stats("a").Readers[0]; n != 1 {
 		t.Errorf("%d readers of the topic are counted, 1 is there", n)
+	}
+}
+
+func TestWhatIsPublishedDuringARoundIsNotPassedOver(t *testing.T) {
+	for round, readers := range []int{1, 70, 1, 1, 1, 1} {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			const messages = 20_000
+			o := encoders(false)
+			o.Pumps = 2
+			o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 4 * messages} }
+			h := topic.NewHub(o)
+			defer h.Close()
+			r := newReader(t, plenty)
+			r.join(h, names("a", "b", "c", "d"), topic.Start{})
+			for range readers - 1 {
+				other := newReader(t, plenty)
+				other.join(h, names("a", "b", "c", "d"), topic.Start{})
+			}
+			var wg sync.WaitGroup
+			for _, name := range []string{"a", "b", "c", "d"} {
+				wg.Go(func() {
+					for range messages / 4 {
+						publish(t, h, name, "", "")
+						runtime.Gosched()
+					}
+				})
+			}
+			wg.Wait()
+			publish(t, h, "a", "", "last")
+			lines := r.wait("the last", func(l []string) bool { return parse(t, l[len(l)-1]).data == "last" })
+			if len(lines) != messages+2 {
+				t.Errorf("%d of %d messages came", len(lines)-2, messages)
+			}
+		})
 	}
 }
