@@ -57,6 +57,11 @@ func (v *view) pass(now time.Time) (more bool) {
 		v.deliver(&b, now)
 	}
 	v.place.advance(&b, b.units())
+	for _, s := range v.ahead {
+		s.waits = false
+		s.enqueue()
+	}
+	v.ahead = nil
 	if n := len(b.send); n > 0 {
 		v.told = b.send[n-1].Seq
 		if v.every > 0 {
@@ -230,8 +235,19 @@ func (s *Sub) catchUp(private [][]byte, now time.Time) {
 	v := s.v
 	h := v.pump.h
 	h.mu.Lock()
-	b := v.next(s.place, v.logs, v.place.cursor, true)
+	b := batch{from: s.place.cursor, to: s.place.cursor}
+	ahead := v.overtaken(s.place.cursor)
+	if !ahead {
+		b = v.next(s.place, v.logs, v.place.cursor, true)
+	}
 	h.mu.Unlock()
+	if len(private) == 0 && ahead {
+		if !s.waits {
+			s.waits = true
+			v.ahead = append(v.ahead, s)
+		}
+		return
+	}
 	if len(private) == 0 && b.units() == 0 && !b.more {
 		s.place.advance(&b, 0)
 		s.joins()
@@ -264,6 +280,21 @@ func (s *Sub) catchUp(private [][]byte, now time.Time) {
 	if n == len(f.units) {
 		s.enqueue() // for the rest, or to be up to date
 	}
+}
+
+// overtaken says whether a reader at a cursor has behind it what others of the view
+// have yet to get: it would get that, too. It is called with the hub's mu held.
+func (v *view) overtaken(cursor uint64) bool {
+	from := v.place.cursor
+	if cursor <= from {
+		return false
+	}
+	for l := range v.logs {
+		if i := l.after(from); l.lost > from || i < len(l.kept) && l.kept[i].Seq <= cursor {
+			return true
+		}
+	}
+	return false
 }
 
 // goes takes s out of everything. Who leaves may come here twice: it is seen to

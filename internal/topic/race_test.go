@@ -20,7 +20,7 @@ func TestAReaderLeavesOnceHoweverItIsCalledMeanwhile(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for range 300 {
+			for range 1000 {
 				h.Poll(context.Background(), names("a"), topic.Start{}, 0)
 				sub, _ := h.Subscribe(names("a"), topic.Start{})
 				r := newReader(t, plenty)

@@ -48,6 +48,7 @@ type Sub struct {
 	gone    bool // it has left, and nothing counts it any more
 	dropped bool
 	joined  bool
+	waits   bool // it is among those that are ahead
 
 	mu      sync.Mutex
 	begun   bool     // conn and owner are there

@@ -46,6 +46,7 @@ type view struct {
 	place   place
 	current []*Sub
 	behind  map[*Sub]struct{}
+	ahead   []*Sub        // of them, those that wait until the others are where they are
 	every   time.Duration // between two looks; 0: at once
 	due     time.Time     // of the next look, where one is
 	queued  bool          // it is among those to look at

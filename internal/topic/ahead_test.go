@@ -1,0 +1,53 @@
+package topic_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leat-dev/leat/internal/topic"
+)
+
+func TestWhoComesWhileOthersWaitGetsNothingTwice(t *testing.T) {
+	for name, since := range map[string]bool{"new": false, "resumed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := encoders(false)
+				o.Pumps = 1
+				h := topic.NewHub(o)
+				terms := names("a")
+				terms.MaxRate = 1
+				waits := newReader(t, plenty)
+				waits.join(h, terms, topic.Start{})
+				synctest.Wait()
+				publish(t, h, "a", "x", "0")
+				synctest.Wait()
+				var from topic.Start
+				for i := range 3 { // these wait for their second
+					id := publish(t, h, "a", fmt.Sprint("k", i), fmt.Sprint(i+1)).ID
+					if since {
+						from.Since = id.String()
+					}
+				}
+				comes := newReader(t, plenty)
+				comes.join(h, terms, from)
+				synctest.Wait()
+				publish(t, h, "a", "x", "4")
+				time.Sleep(3 * time.Second) //nolint:forbidigo // in a bubble
+				synctest.Wait()
+				if got := data(comes.all(), t); !slices.Equal(got, []string{"a=4"}) {
+					t.Errorf("who came behind 3 got %q", got)
+				}
+				if got := data(waits.all(), t); len(got) != 5 {
+					t.Errorf("who waited got %q", got)
+				}
+				waits.sub.Leave()
+				comes.sub.Leave()
+				h.Close()
+				synctest.Wait()
+			})
+		})
+	}
+}
