@@ -6,7 +6,17 @@ import "time"
 type frames struct {
 	joined []byte // nil where there is one unit
 	units  [][]byte
-	mute   bool // a gap cannot be told
+	frames []*frame // of the last of them, the messages
+	mute   bool     // a gap cannot be told
+}
+
+// frame is what a reader holds that has got a part of a unit; nil: nothing that is
+// shared.
+func (f *frames) frame(unit int) *frame {
+	if i := unit - (len(f.units) - len(f.frames)); i >= 0 {
+		return f.frames[i]
+	}
+	return nil
 }
 
 // encode makes the units of a batch, behind others.
@@ -19,8 +29,13 @@ func (v *view) encode(b *batch, before [][]byte) frames {
 		f.mute = unit == nil
 		f.units = append(f.units, unit)
 	}
+	if len(b.send) > 0 {
+		f.frames = make([]*frame, 0, len(b.send))
+	}
 	for _, m := range b.send {
-		f.units = append(f.units, h.in(m, v.terms.Encoding))
+		one := h.in(m, v.terms.Encoding)
+		f.frames = append(f.frames, one)
+		f.units = append(f.units, one.bytes)
 	}
 	if len(f.units) > 1 {
 		n := 0
@@ -85,10 +100,18 @@ func (v *view) deliver(b *batch, now time.Time) {
 		n := s.conn.Offer(f.joined, f.units)
 		if n == len(f.units) {
 			took++
+			if s.held != nil {
+				s.holds(nil)
+			}
 			continue
 		}
 		s.falls(b, n, &f)
 	}
+	var last *frame
+	if took > 0 {
+		last = f.frame(len(f.units) - 1)
+	}
+	v.pump.h.hold(&v.last, last)
 	v.sent.Add(whole)
 	v.moved.Store(int64(now.Sub(v.pump.h.began)))
 	v.count(int64(took) * int64(len(b.send)))
@@ -161,19 +184,17 @@ func (s *Sub) falls(b *batch, n int, f *frames) {
 	s.v.behind[s] = struct{}{}
 	s.bytes.Add(f.size(n))
 	s.v.count(int64(b.messagesIn(n)))
-	s.pins(f, n)
+	if n > 0 {
+		s.holds(f.frame(n - 1))
+	}
 	s.lagging.Store(true)
 	s.enqueue() // it may have become ready before anybody would have heeded that
 }
 
-// pins counts what the connection holds a part of.
-func (s *Sub) pins(f *frames, n int) {
-	size := int64(0)
-	if n > 0 {
-		size = int64(len(f.units[n-1]))
-	}
-	s.v.pump.h.pinned.Add(size - s.pinned)
-	s.pinned = size
+// holds says which frame the connection may have a part of.
+func (s *Sub) holds(f *frame) {
+	s.v.pump.h.hold(&s.held, f)
+	s.holding.Store(f != nil)
 }
 
 // leaves takes s out of those that are up to date.
@@ -185,14 +206,17 @@ func (s *Sub) leaves() {
 	v.current[last] = nil
 	v.current = v.current[:last]
 	s.index = -1
-	s.bytes.Add(v.sent.Load() - s.base.Swap(-1))
+	n := v.sent.Load() - s.base.Swap(-1)
+	s.bytes.Add(n)
+	if n > 0 { // the last of that may be cut
+		s.holds(v.last)
+	}
 }
 
 // joins puts s among those that are up to date.
 func (s *Sub) joins() {
 	v := s.v
 	delete(v.behind, s)
-	s.pins(nil, 0)
 	s.place = nil
 	s.index = len(v.current)
 	v.current = append(v.current, s)
@@ -210,6 +234,9 @@ func (s *Sub) attend(now time.Time) {
 	}
 	if s.dropped || !s.joined && !s.begins() {
 		return
+	}
+	if s.drained.Swap(false) {
+		s.holds(nil)
 	}
 	if !s.joined {
 		s.joined = true
@@ -260,13 +287,16 @@ func (s *Sub) catchUp(private [][]byte, now time.Time) {
 	}
 	n := 0
 	if len(f.units) > 0 {
+		s.drained.Store(false)
 		n = s.conn.Offer(f.joined, f.units)
 	}
 	if n > 0 {
 		s.moved.Store(int64(now.Sub(h.began)))
 	}
 	s.bytes.Add(f.size(n))
-	s.pins(&f, n)
+	if n > 0 {
+		s.holds(f.frame(n - 1))
+	}
 	s.back(private[min(n, len(private)):])
 	if n < len(private) {
 		return
@@ -309,7 +339,7 @@ func (s *Sub) goes() {
 		s.leaves()
 	}
 	delete(v.behind, s)
-	s.pins(nil, 0)
+	s.holds(nil)
 	s.lagging.Store(false)
 	v.pump.release(s)
 }

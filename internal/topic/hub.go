@@ -37,7 +37,6 @@ type Hub struct {
 	epoch     string
 	began     time.Time
 	encodings atomic.Int64 // made so far
-	pinned    atomic.Int64 // bytes of messages that slow readers hold a part of
 	readers   atomic.Int64
 
 	mu        sync.Mutex
@@ -45,6 +44,7 @@ type Hub struct {
 	logs      map[string]*log
 	ghosts    ghosts
 	bytes     int64
+	pinned    int64    // bytes of messages that are not kept, but held by readers
 	first     *Message // of all that are kept, in the order of their numbers
 	last      *Message
 	once      onces
@@ -230,16 +230,22 @@ func (h *Hub) drop(l *log, n int) {
 			m.next.prev = m.prev
 		}
 		m.prev, m.next = nil, nil
+		h.leaves(m)
 		h.steps++
 	}
 }
 
 // tidy keeps the whole within its bound, and sees to it that what grows old goes.
 func (h *Hub) tidy(now time.Time) {
-	for h.o.Bytes > 0 && h.bytes+h.pinned.Load() > h.o.Bytes && h.first != nil && h.first != h.last {
+	h.shrink()
+	h.expect(now.Add(janitorMost))
+}
+
+// shrink keeps the whole within its bound.
+func (h *Hub) shrink() {
+	for h.o.Bytes > 0 && h.bytes+h.pinned > h.o.Bytes && h.first != nil && h.first != h.last {
 		h.drop(h.first.log, 1)
 	}
-	h.expect(now.Add(janitorMost))
 }
 
 // How often what has grown old is looked for.

@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +38,7 @@ type Message struct {
 	Data  []byte
 
 	log        *log
+	making     sync.Mutex // held by who makes an encoding
 	encoded    atomic.Pointer[encoded]
 	size       int64 // bytes that are counted for it; the hub's mu guards it, and what follows
 	newer      uint64
@@ -50,8 +52,16 @@ func (m *Message) ID() ID { return ID{m.Epoch, m.Seq} }
 // An encoded is what a message is in one encoding.
 type encoded struct {
 	as    Encoding
-	bytes []byte
+	frame *frame
 	next  *encoded
+}
+
+// A frame is a message as it goes out. Readers that have got a part of it hold it
+// when nobody else does any more.
+type frame struct {
+	bytes   []byte
+	holders int  // the hub's mu guards it, and what follows
+	dropped bool // the message is not kept: it counts for who holds it
 }
 
 // An Encoding is the index of one of [Options].Encoders.
@@ -61,36 +71,80 @@ type Encoding uint8
 const overhead = 200
 
 // in is m in an encoding, which is made once and shared.
-func (h *Hub) in(m *Message, as Encoding) []byte {
-	first := m.encoded.Load()
-	for e := first; e != nil; e = e.next {
-		if e.as == as {
-			return e.bytes
-		}
+func (h *Hub) in(m *Message, as Encoding) *frame {
+	if f := m.made(as); f != nil {
+		return f
 	}
-	made := &encoded{as: as, bytes: h.o.Encoders[as](m), next: first}
-	for !m.encoded.CompareAndSwap(first, made) {
-		first = m.encoded.Load()
-		for e := first; e != made.next; e = e.next { // those that are new
-			if e.as == as {
-				return e.bytes
-			}
-		}
-		made.next = first
+	m.making.Lock()
+	defer m.making.Unlock()
+	if f := m.made(as); f != nil {
+		return f
 	}
+	f := &frame{bytes: h.o.Encoders[as](m)}
+	m.encoded.Store(&encoded{as: as, frame: f, next: m.encoded.Load()})
 	h.encodings.Add(1)
-	h.grows(m, int64(len(made.bytes)))
-	return made.bytes
+	h.grows(m, f)
+	return f
 }
 
-// grows counts n more bytes for m, unless it is not kept any more.
-func (h *Hub) grows(m *Message, n int64) {
+// made is what in has made; nil: nothing yet.
+func (m *Message) made(as Encoding) *frame {
+	for e := m.encoded.Load(); e != nil; e = e.next {
+		if e.as == as {
+			return e.frame
+		}
+	}
+	return nil
+}
+
+// grows counts a frame for its message, unless that is not kept any more.
+func (h *Hub) grows(m *Message, f *frame) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if m.dropped {
+		f.dropped = true
 		return
 	}
+	n := int64(len(f.bytes))
 	m.size += n
 	m.log.bytes += n
 	h.bytes += n
+	h.drop(m.log, m.log.excess(m.Time))
+	h.shrink()
+}
+
+// leaves has the frames of a message that is dropped count for who holds them. It
+// is called with mu held.
+func (h *Hub) leaves(m *Message) {
+	for e := m.encoded.Load(); e != nil; e = e.next {
+		e.frame.dropped = true
+		if e.frame.holders > 0 {
+			h.pinned += int64(len(e.frame.bytes))
+		}
+	}
+}
+
+// hold has somebody hold a frame in place of another one. Each may be nil.
+func (h *Hub) hold(to **frame, f *frame) {
+	if *to == f {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.swap(to, f)
+}
+
+// swap is hold for who has mu.
+func (h *Hub) swap(to **frame, f *frame) {
+	if f != nil {
+		if f.holders++; f.holders == 1 && f.dropped {
+			h.pinned += int64(len(f.bytes))
+		}
+	}
+	if old := *to; old != nil {
+		if old.holders--; old.holders == 0 && old.dropped {
+			h.pinned -= int64(len(old.bytes))
+		}
+	}
+	*to = f
 }

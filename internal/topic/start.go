@@ -74,6 +74,7 @@ func (p *pump) release(s *Sub) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.v.readers--; s.v.readers == 0 {
+		h.swap(&s.v.last, nil)
 		h.delist(s.v)
 	}
 	p.mu.Lock()

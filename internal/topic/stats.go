@@ -12,7 +12,7 @@ type Stats struct {
 	Kept      int              // messages
 	Bytes     int64            // counted for them
 	Lag       uint64           // how many numbers the slowest reader is behind the last of the topics
-	Pinned    int64            // bytes of messages that slow readers hold a part of
+	Pinned    int64            // bytes of messages that slow readers hold a part of, each once
 }
 
 // Stats answers the numbers of the topics that some terms name.
@@ -45,21 +45,32 @@ func (h *Hub) Stats(t Terms) Stats {
 		s.Readers[v.terms.Encoding] += v.readers
 	}
 	h.mu.Unlock()
+	held := map[*frame]bool{}
 	for v := range views {
-		v.measure(&s, last)
+		v.measure(&s, last, held)
+	}
+	for f := range held {
+		s.Pinned += int64(len(f.bytes))
 	}
 	return s
 }
 
-// measure adds what is known of slow readers.
-func (v *view) measure(s *Stats, last uint64) {
+// measure adds what is known of slow readers, and the frames that they hold.
+func (v *view) measure(s *Stats, last uint64, held map[*frame]bool) {
 	v.pump.work.Lock()
 	defer v.pump.work.Unlock()
 	for sub := range v.behind {
 		if sub.place != nil && sub.place.cursor < last {
 			s.Lag = max(s.Lag, last-sub.place.cursor)
 		}
-		s.Pinned += sub.pinned
+		if sub.held != nil {
+			held[sub.held] = true
+		}
+	}
+	for _, sub := range v.current {
+		if sub.held != nil {
+			held[sub.held] = true
+		}
 	}
 }
 
@@ -78,6 +89,6 @@ func (h *Hub) Counts() Counts {
 	defer h.mu.Unlock()
 	return Counts{
 		Steps: h.steps, Encodings: h.encodings.Load(), Topics: len(h.logs), Readers: h.readers.Load(),
-		Bytes: h.bytes + h.pinned.Load(),
+		Bytes: h.bytes + h.pinned,
 	}
 }

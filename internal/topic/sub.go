@@ -41,8 +41,10 @@ type Sub struct {
 	base    atomic.Int64 // of the view's sent, when it became current; -1: it is behind
 	bytes   atomic.Int64 // delivered, those since base not counted
 	moved   atomic.Int64 // when something was last delivered to it alone; see Hub.clock
-	pinned  int64        // the size of the message that the connection keeps a part of
+	held    *frame       // that the connection may have a part of, but for the view's last
 	lagging atomic.Bool  // Ready is to be heeded
+	holding atomic.Bool  // so it is, since held is set
+	drained atomic.Bool  // the connection has taken all that it had
 	queued  atomic.Bool  // it is in the pump's inbox
 	left    atomic.Bool
 	gone    bool // it has left, and nothing counts it any more
@@ -74,7 +76,8 @@ func (s *Sub) begins() bool {
 
 // Ready says that the connection has taken all that it had of the reader.
 func (s *Sub) Ready() {
-	if s.lagging.Load() {
+	s.drained.Store(true)
+	if s.lagging.Load() || s.holding.Load() {
 		s.enqueue()
 	}
 }

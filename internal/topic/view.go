@@ -52,6 +52,8 @@ type view struct {
 	queued  bool          // it is among those to look at
 	told    uint64        // the last position that went out
 
+	last *frame // that has gone out to those who are up to date, who may hold a part of it
+
 	sent  atomic.Int64 // bytes, to each that is up to date
 	moved atomic.Int64 // when something last was, since the hub began
 }
