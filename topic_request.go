@@ -127,24 +127,25 @@ const (
 var offered = []string{typeNDJSON, typeSSE, typeJSON}
 
 // accepted is the type that an Accept header asks for (RFC 9110, 12.5.1): of those
-// with the highest weight the first that is offered; "" where it accepts none.
+// with the highest weight the one that is named most closely, and of these the first
+// that is offered; "" where it accepts none.
 func accepted(lines []string) string {
-	if len(lines) == 0 {
+	accept := strings.Join(lines, ",")
+	if strings.Trim(accept, ", \t") == "" {
 		return offered[0]
 	}
-	best, weight := "", 0.0
+	best, weight, rank := "", 0.0, 0
 	for _, name := range offered {
-		if q := weightOf(strings.Join(lines, ","), name); q > weight {
-			best, weight = name, q
+		if q, r := weightOf(accept, name); q > weight || q == weight && r > rank && q > 0 {
+			best, weight, rank = name, q, r
 		}
 	}
 	return best
 }
 
 // weightOf is the weight that the most specific range of an Accept header gives a
-// type.
-func weightOf(accept, name string) float64 {
-	weight, specific := 0.0, 0
+// type, and how specific that is.
+func weightOf(accept, name string) (weight float64, specific int) {
 	for part := range strings.SplitSeq(accept, ",") {
 		media, params, _ := strings.Cut(part, ";")
 		media = strings.TrimSpace(media)
@@ -162,7 +163,7 @@ func weightOf(accept, name string) float64 {
 		}
 		specific, weight = rank, qualityOf(params)
 	}
-	return weight
+	return weight, specific
 }
 
 // qualityOf is the weight among the parameters of a media range.
