@@ -106,10 +106,10 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 		return
 	}
 	c := t.callerOf(r)
-	socket := isUpgrade(r)
+	socket, later := isUpgrade(r), false
 	for _, p := range q.terms.Patterns {
 		if err := c.may(access.Subscribe, p); err != nil {
-			if socket && t.mayComeLater(err) {
+			if later = socket && t.mayComeLater(err); later {
 				break
 			}
 			t.refuse(w, r, err)
@@ -123,6 +123,9 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 	case q.stats:
 		t.answerStats(w, r, q)
 	case socket:
+		if !later { // who has no token learns nothing
+			w.Header().Set(positionHeader, t.begins(q))
+		}
 		t.upgrade(w, r, q, c)
 	case want == "":
 		serve.Error(w, r, http.StatusNotAcceptable, "a topic is "+strings.Join(offered, ", ")+", or a WebSocket")
@@ -131,8 +134,25 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 	case want == typeJSON:
 		t.snapshot(w, r, q)
 	default:
+		w.Header().Set(positionHeader, t.begins(q))
 		t.stream(w, r, q, &c, want)
 	}
+}
+
+// begins is where a reader begins. What is published before it does comes, too.
+func (t *topics) begins(q *topicRequest) string {
+	var terms topic.Terms
+	if q.start.History != (topic.History{}) {
+		terms = q.terms
+	}
+	history, at := t.hub.History(terms, q.start.History)
+	switch since, ok := topic.ParseID(q.start.Since); {
+	case ok && since.Epoch == at.Epoch && since.Seq <= at.Seq:
+		at = since
+	case len(history) > 0:
+		at.Seq = history[0].Seq - 1
+	}
+	return at.String()
 }
 
 // isUpgrade says whether a request is for a WebSocket.
