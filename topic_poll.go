@@ -14,38 +14,45 @@ import (
 
 // snapshot answers what is kept, as one array.
 func (t *topics) snapshot(w http.ResponseWriter, r *http.Request, q *topicRequest) {
-	if q.start.Since != "" {
-		q.waits = true // for nothing: what has come since is there
-		t.poll(w, r, q, typeJSON)
-		return
-	}
-	history := q.start.History
 	if q.history == "" {
-		history.Last = topic.All
+		q.start.History.Last = topic.All
 	}
 	t.terms(&q.terms, 0)
-	messages, at := t.hub.History(q.terms, history)
-	tag := tagOf(messages, r.URL.RawQuery)
+	var p topic.Polled
+	if q.start.Since == "" {
+		p.Messages, p.At = t.hub.History(q.terms, q.start.History)
+	} else {
+		p = t.hub.Poll(r.Context(), q.terms, q.start, 0)
+	}
+	lines, whole := q.lines(&p)
 	h := w.Header()
+	h.Set(positionHeader, p.At.String())
+	if !whole {
+		serve.Error(w, r, http.StatusGone, textGone)
+		return
+	}
+	tag := tagOf(&p, r)
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "no-cache")
-	h.Set(positionHeader, at.String())
 	if matches(r.Header.Values("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	var lines [][]byte
-	for _, m := range messages {
-		lines = append(lines, q.line(m))
-	}
 	writeArray(w, lines)
 }
 
-// tagOf is the entity tag of some messages, as a query asks for them.
-func tagOf(messages []*topic.Message, query string) string {
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(query)) // a hash takes everything
-	for _, m := range messages {
+const textGone = "messages are missing behind this id; without ?bare the answer says which"
+
+// tagOf is the entity tag of what is answered to a request.
+func tagOf(p *topic.Polled, r *http.Request) string {
+	sum := fnv.New64a() // which takes everything
+	_, _ = fmt.Fprintln(sum, r.URL.RawQuery, r.Header.Get("Last-Event-Id"))
+	for _, c := range []*topic.Control{p.First, p.Gap} {
+		if c != nil { // its position moves without anything coming
+			_, _ = fmt.Fprintln(sum, c.Name, c.Counts, c.Missed)
+		}
+	}
+	for _, m := range p.Messages {
 		_, _ = sum.Write(m.ID().Append(nil))
 	}
 	return fmt.Sprintf(`"%016x"`, sum.Sum64())
@@ -83,24 +90,14 @@ func (t *topics) poll(w http.ResponseWriter, r *http.Request, q *topicRequest, w
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set(positionHeader, p.At.String())
-	var lines [][]byte
-	tell := func(c *controlRecord) {
-		if !q.bare {
-			lines = append(lines, controlRecordOf(nil, c))
-		}
-	}
-	if q.bare && (p.Gap != nil || p.First.Name == topic.Gap || p.First.Name == topic.Reset) {
-		serve.Error(w, r, http.StatusGone, "messages are missing behind this id; without ?bare the answer says which")
+	lines, whole := q.lines(&p)
+	if !whole {
+		serve.Error(w, r, http.StatusGone, textGone)
 		return
 	}
-	tell(recordOf(p.First, q.history))
-	if p.Gap != nil {
-		tell(recordOf(p.Gap, ""))
+	if !q.bare {
+		lines = append(lines, controlRecordOf(nil, &controlRecord{Control: topic.Position, ID: p.At.String()}))
 	}
-	for _, m := range p.Messages {
-		lines = append(lines, q.line(m))
-	}
-	tell(&controlRecord{Control: topic.Position, ID: p.At.String()})
 	if want == typeJSON {
 		writeArray(w, lines)
 		return
@@ -110,6 +107,26 @@ func (t *topics) poll(w http.ResponseWriter, r *http.Request, q *topicRequest, w
 		lines[i] = append(line, '\n')
 	}
 	_, _ = w.Write(bytes.Join(lines, nil)) // who does not read it is gone
+}
+
+// lines are the records of an answer; false where some are missing for one that has
+// asked not to be told.
+func (q *topicRequest) lines(p *topic.Polled) (lines [][]byte, whole bool) {
+	history := q.history // which the first one names
+	for _, c := range []*topic.Control{p.First, p.Gap} {
+		switch {
+		case c == nil:
+		case !q.bare:
+			lines = append(lines, controlRecordOf(nil, recordOf(c, history)))
+		case c.Name == topic.Gap || c.Name == topic.Reset:
+			return nil, false
+		}
+		history = ""
+	}
+	for _, m := range p.Messages {
+		lines = append(lines, q.line(m))
+	}
+	return lines, true
 }
 
 // line is a message as the request wants it.
