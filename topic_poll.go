@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/leat-dev/leat/internal/serve"
 	"github.com/leat-dev/leat/internal/topic"
@@ -78,10 +79,17 @@ func writeArray(w http.ResponseWriter, values [][]byte) {
 }
 
 // poll answers what has come, or comes within a time.
-func (t *topics) poll(w http.ResponseWriter, r *http.Request, q *topicRequest, want string) {
+func (t *topics) poll(w http.ResponseWriter, r *http.Request, q *topicRequest, c *caller, want string) {
 	t.terms(&q.terms, 0)
-	if r.Method == http.MethodHead {
-		q.wait = 0
+	if q.wait = t.waits(r, q.wait, c.expires()); q.wait > 0 {
+		leave, err := t.caps.enter(hostOf(r))
+		if err != nil {
+			t.refuse(w, r, err)
+			return
+		}
+		if leave != nil {
+			defer leave()
+		}
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
@@ -107,6 +115,21 @@ func (t *topics) poll(w http.ResponseWriter, r *http.Request, q *topicRequest, w
 		lines[i] = append(line, '\n')
 	}
 	_, _ = w.Write(bytes.Join(lines, nil)) // who does not read it is gone
+}
+
+// waits is how long a poll may take: not longer than its token is good, and so that
+// its answer comes within timeouts.request.
+func (t *topics) waits(r *http.Request, asked time.Duration, expires time.Time) time.Duration {
+	if r.Method == http.MethodHead {
+		return 0
+	}
+	if x := serve.Of(r.Context()); x != nil && x.Bounds.Request > 0 {
+		asked = min(asked, x.Bounds.Request*3/4)
+	}
+	if !expires.IsZero() {
+		asked = min(asked, max(0, time.Until(expires)))
+	}
+	return asked
 }
 
 // lines are the records of an answer; false where some are missing for one that has

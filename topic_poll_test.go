@@ -225,3 +225,10 @@ func TestALongPollHoldsNoShutdownUpAndLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestALongPollIsAnsweredBeforeTheRequestIsTooOld(t *testing.T) {
+	_, url := openTopics(t, leat.Config{Timeouts: leat.Timeouts{Request: 400 * time.Millisecond}})
+	if code, _, text := ask(t, http.MethodGet, url+"n?wait=30s", ""); code != http.StatusOK || data(lines(t, text)) != "open position" {
+		t.Errorf("%d %s", code, text)
+	}
+}

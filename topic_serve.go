@@ -130,7 +130,7 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 	case want == "":
 		serve.Error(w, r, http.StatusNotAcceptable, "a topic is "+strings.Join(offered, ", ")+", or a WebSocket")
 	case q.waits:
-		t.poll(w, r, q, want)
+		t.poll(w, r, q, &c, want)
 	case want == typeJSON:
 		t.snapshot(w, r, q)
 	default:
