@@ -237,6 +237,9 @@ func batchLine(line []byte, name string) (parcel, error) {
 		Encoding string          `json:"encoding"`
 		Data     json.RawMessage `json:"data"`
 	}
+	if !utf8.Valid(line) { // package encoding/json would put something in its place
+		return parcel{}, ErrInvalidUTF8
+	}
 	if err := json.Unmarshal(line, &l); err != nil {
 		return parcel{}, fmt.Errorf("%w: it is not an object like {\"data\":…}: %w", ErrMessage, err)
 	}
