@@ -83,6 +83,7 @@ func (t *topics) publish(entries []topic.Entry, once string) (Receipt, error) {
 const (
 	mostEvent = 256
 	mostKey   = 1024
+	mostOnce  = 1024
 )
 
 // entry is a message as the hub takes it, or why it cannot be published.
@@ -108,6 +109,8 @@ func (t *topics) entry(name string, m Message) (topic.Entry, error) {
 		return wrong("event names that begin with leat. are the server's own; %q is one", m.Event)
 	case !utf8.ValidString(m.Key) || len(m.Key) > mostKey:
 		return wrong("a key is at most %d bytes of UTF-8", mostKey)
+	case len(m.IdempotencyKey) > mostOnce:
+		return wrong("an idempotency key is at most %d bytes", mostOnce)
 	}
 	switch m.Type {
 	case JSONMessage:

@@ -87,8 +87,9 @@ func (t *topics) post(w http.ResponseWriter, r *http.Request, topics []string) {
 		t.refuse(w, r, err)
 		return
 	}
-	once := onceOf(name, r.Header.Get("Idempotency-Key"))
-	receipt, err := t.publishFrom(hostOf(r), messages, once)
+	once := r.Header.Get("Idempotency-Key")
+	messages[0].IdempotencyKey = once // which is checked with it
+	receipt, err := t.publishFrom(hostOf(r), messages, onceOf(name, once))
 	if err != nil {
 		t.refuse(w, r, err)
 		return

@@ -227,7 +227,7 @@ func (f *fedSocket) message(s *Socket, m Message) {
 	var message Message
 	if err == nil {
 		message, err = payload(w.Data, w.Encoding)
-		message.Event, message.Key = w.Event, w.Key
+		message.Event, message.Key, message.IdempotencyKey = w.Event, w.Key, w.Once
 	}
 	var r Receipt
 	if err == nil {
