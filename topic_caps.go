@@ -105,6 +105,17 @@ func (c *caps) publish(address string, messages, topics int) error {
 	return nil
 }
 
+// forgive takes back what was counted for topics that were not made.
+func (c *caps) forgive(address string, topics int) {
+	if c.topics == 0 || topics == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.share(address, time.Now())
+	s.topics = max(0, s.topics-topics)
+}
+
 // hostOf is the address of a request, without its port.
 func hostOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

@@ -43,7 +43,11 @@ func (t *topics) publishFrom(address string, messages []parcel, once string) (Re
 	if err := t.caps.publish(address, len(entries), len(fresh)); err != nil {
 		return Receipt{}, err
 	}
-	return t.publish(entries, once)
+	r, err := t.publish(entries, once)
+	if err != nil {
+		t.caps.forgive(address, len(fresh))
+	}
+	return r, err
 }
 
 // post answers a publisher.
