@@ -181,6 +181,10 @@ func (t *topics) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "1")
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
+	case http.StatusRequestEntityTooLarge:
+		if r.ProtoMajor == 1 { // else net/http waits for more of the body, which may never come
+			w.Header().Set("Connection", "close")
+		}
 	}
 	serve.Error(w, r, status, textOf(err))
 }
