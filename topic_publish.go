@@ -74,13 +74,13 @@ func (t *topics) post(w http.ResponseWriter, r *http.Request, topics []string) {
 		}
 	}
 	if r.ContentLength > t.bodyMost(media) && t.bodyMost(media) > 0 {
-		t.refuse(w, r, t.tooLarge())
+		t.refuse(w, r, t.tooLarge(media))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, t.bodyMost(media)))
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			t.refuse(w, r, t.tooLarge())
+			t.refuse(w, r, t.tooLarge(media))
 			return
 		}
 		serve.Error(w, r, http.StatusBadRequest, "the body has not come whole")
@@ -121,7 +121,10 @@ func (t *topics) bodyMost(media string) int64 {
 	return most
 }
 
-func (t *topics) tooLarge() error {
+func (t *topics) tooLarge(media string) error {
+	if media == typeNDJSON {
+		return fmt.Errorf("%w: a batch may have %d bytes (16 times limits.maxMessage)", ErrTooLarge, t.bodyMost(media))
+	}
 	return fmt.Errorf("%w: a message may have %d bytes (limits.maxMessage)", ErrTooLarge, t.srv.config.Limits.MaxMessage)
 }
 
@@ -143,6 +146,8 @@ func mediaOf(r *http.Request) (string, error) {
 			return "", fmt.Errorf("the text is in %s; send UTF-8", set)
 		}
 		return "text/plain", nil
+	case media == "application/ndjson":
+		return typeNDJSON, nil
 	case media == typeJSON, media == typeNDJSON, media == "application/octet-stream":
 		return media, nil
 	}
