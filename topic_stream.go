@@ -40,8 +40,9 @@ func (t *topics) stream(w http.ResponseWriter, r *http.Request, q *topicRequest,
 	if at := c.expires(); !at.IsZero() {
 		s.extra().expiry = &expiry{at: ticks(time.Now().Add(time.Until(at)))}
 	}
+	over := s.over
 	s.mu.Unlock()
-	if r.Method == http.MethodHead {
+	if over || r.Method == http.MethodHead { // or its reader has left meanwhile
 		s.unsubscribe()
 		return
 	}
