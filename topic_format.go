@@ -254,6 +254,7 @@ type controlRecord struct {
 	Events    []string `json:"events,omitempty"`
 	MaxRate   float64  `json:"maxRate,omitempty"`
 	History   string   `json:"history,omitempty"`
+	Slow      string   `json:"slow,omitempty"`
 
 	// Of what a WebSocket has published.
 	Count  int64           `json:"count,omitempty"`
@@ -262,9 +263,8 @@ type controlRecord struct {
 	Ref    json.RawMessage `json:"ref,omitempty"`
 }
 
-// recordOf is what a hub has to say. History is what was asked for, of the first
-// record.
-func recordOf(c *topic.Control, history string) *controlRecord {
+// recordOf is what a hub has to say; q is what was asked for, of the first record.
+func recordOf(c *topic.Control, q *topicRequest) *controlRecord {
 	r := &controlRecord{
 		Control: c.Name, ID: c.ID.String(), From: c.From, Missed: c.Missed, Counts: c.Counts, AtLeast: c.AtLeast, Reason: c.Reason,
 	}
@@ -272,7 +272,8 @@ func recordOf(c *topic.Control, history string) *controlRecord {
 		r.To = c.To.String()
 	}
 	if t := c.Terms; t != nil {
-		r.Topics, r.Heartbeat, r.Events, r.MaxRate, r.History = t.Patterns, t.Heartbeat.Seconds(), t.Events, t.MaxRate, history
+		r.Topics, r.Heartbeat, r.Events, r.MaxRate = t.Patterns, t.Heartbeat.Seconds(), t.Events, t.MaxRate
+		r.History, r.Slow = q.history, q.slow
 	}
 	return r
 }

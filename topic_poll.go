@@ -135,16 +135,14 @@ func (t *topics) waits(r *http.Request, asked time.Duration, expires time.Time) 
 // lines are the records of an answer; false where some are missing for one that has
 // asked not to be told.
 func (q *topicRequest) lines(p *topic.Polled) (lines [][]byte, whole bool) {
-	history := q.history // which the first one names
 	for _, c := range []*topic.Control{p.First, p.Gap} {
 		switch {
 		case c == nil:
 		case !q.bare:
-			lines = append(lines, controlRecordOf(nil, recordOf(c, history)))
+			lines = append(lines, controlRecordOf(nil, recordOf(c, q)))
 		case c.Name == topic.Gap || c.Name == topic.Reset:
 			return nil, false
 		}
-		history = ""
 	}
 	for _, m := range p.Messages {
 		lines = append(lines, q.line(m))

@@ -18,6 +18,7 @@ type topicRequest struct {
 	terms    topic.Terms
 	start    topic.Start
 	history  string // as it was asked for; "" where it was not
+	slow     string // the policy that the reader has to know of; "": none
 	envelope bool
 	bare     bool
 	stats    bool
@@ -39,6 +40,7 @@ func (t *topics) readRequest(r *http.Request, named []string) (*topicRequest, er
 	if q.terms.Patterns, err = t.patterns(append(named, query["topic"]...)); err != nil {
 		return nil, err
 	}
+	q.slow = t.slowOf(q.terms.Patterns)
 	q.terms.Events, q.terms.Filtered = query["event"], query.Has("event")
 	if q.start.Since = r.Header.Get("Last-Event-Id"); q.start.Since == "" {
 		q.start.Since = query.Get("since")

@@ -53,7 +53,7 @@ func newTopics(s *Server) (*topics, error) {
 	t.hub = topic.NewHub(topic.Options{
 		Encoders: encoders(),
 		Control: func(as topic.Encoding, c *topic.Control) []byte {
-			return dialects[as].record(recordOf(c, ""))
+			return dialects[as].record(recordOf(c, nil))
 		},
 		Beat: func(as topic.Encoding, at topic.ID, moved bool) []byte { return dialects[as].heartbeat(at, moved) },
 		Rule: func(name string) *topic.Rule { return &t.ruleOf(name).log },
@@ -111,4 +111,20 @@ func (t *topics) terms(o *topic.Terms, heartbeat time.Duration) {
 		}
 		first = false
 	}
+}
+
+// slowOf is the policy that readers of some patterns have to know of, or "".
+func (t *topics) slowOf(patterns []string) string {
+	for _, p := range patterns {
+		for i := range t.rules {
+			r := &t.rules[i]
+			if r.log.Slow == topic.SlowLatest && overlaps(r.match, p) {
+				return conf.SlowLatest
+			}
+			if pattern.Contains(r.match, p) { // no later one has a topic of it
+				break
+			}
+		}
+	}
+	return ""
 }

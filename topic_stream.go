@@ -75,7 +75,7 @@ func (t *topics) subscribe(s *Stream, form int, q *topicRequest) {
 // join has a reader begin, by what it is to be told first.
 func (t *topics) join(sub *topic.Sub, conn topic.Conn, owner topic.Owner, q *topicRequest, begin *topic.Control) {
 	d := &dialects[q.terms.Encoding]
-	first := d.record(recordOf(begin, q.history))
+	first := d.record(recordOf(begin, q))
 	switch {
 	case first != nil:
 		sub.Join(conn, owner, first)

@@ -58,11 +58,11 @@ func TestWhatSlowReadersHoldAPartOfIsCountedOnce(t *testing.T) {
 				publish(t, h, "a", "", strings.Repeat("y", size)+fmt.Sprint(i))
 			}
 			held := int64(len(all[0].rest) + size/2)
-			until(t, "nobody is slow", func() bool { return h.Stats("a").Lag > 0 })
-			if s := h.Stats("a"); s.Pinned != held {
+			until(t, "nobody is slow", func() bool { return h.Stats(names("a")).Lag > 0 })
+			if s := h.Stats(names("a")); s.Pinned != held {
 				t.Errorf("%d bytes are held, %d are counted", held, s.Pinned)
 			}
-			if s, c := h.Stats("a"), h.Counts(); c.Bytes != s.Bytes+held {
+			if s, c := h.Stats(names("a")), h.Counts(); c.Bytes != s.Bytes+held {
 				t.Errorf("%d bytes are kept and %d held; %d count", s.Bytes, held, c.Bytes)
 			}
 			for _, r := range all {
@@ -70,12 +70,12 @@ func TestWhatSlowReadersHoldAPartOfIsCountedOnce(t *testing.T) {
 				r.wait("the rest", func(l []string) bool { return strings.HasSuffix(l[len(l)-1], "y19") })
 				r.sub.Ready() // what it had of the last, too
 			}
-			until(t, "nothing is held, and something is counted", func() bool { return h.Stats("a").Pinned == 0 })
+			until(t, "nothing is held, and something is counted", func() bool { return h.Stats(names("a")).Pinned == 0 })
 			for _, r := range all {
 				r.sub.Leave()
 			}
 			until(t, "they do not leave", func() bool { return h.Counts().Readers == 0 })
-			if s, c := h.Stats("a"), h.Counts(); c.Bytes != s.Bytes {
+			if s, c := h.Stats(names("a")), h.Counts(); c.Bytes != s.Bytes {
 				t.Errorf("%d bytes are kept, %d count", s.Bytes, c.Bytes)
 			}
 		})

@@ -42,7 +42,7 @@ func TestAReaderLeavesOnceHoweverItIsCalledMeanwhile(t *testing.T) {
 	if n := h.Counts().Readers; n != 1 {
 		t.Errorf("%d readers are counted, 1 is there", n)
 	}
-	if n := h.Stats("a").Readers[0]; n != 1 {
+	if n := h.Stats(names("a")).Readers[0]; n != 1 {
 		t.Errorf("%d readers of the topic are counted, 1 is there", n)
 	}
 }

@@ -232,7 +232,7 @@ export function subscribe(url, options = {}) {
           silence = 2500 * (value.heartbeat || Infinity)
           watch()
           // What was asked away is not missing.
-          counted = !value.events && !value.maxRate && !(value.history === 'last' && /open|reset/.test(control))
+          counted = !value.events && !value.maxRate && !value.slow && !(value.history === 'last' && /open|reset/.test(control))
           set('live', value)
         }
         if (control) steer(value)
