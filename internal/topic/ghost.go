@@ -1,6 +1,10 @@
 package topic
 
-import "github.com/leat-dev/leat/internal/pattern"
+import (
+	"slices"
+
+	"github.com/leat-dev/leat/internal/pattern"
+)
 
 // A ghost is what is kept of a topic that has vanished: how far its counts and
 // numbers had come, so that neither begins anew and nobody who comes back takes a
@@ -14,8 +18,15 @@ type ghost struct {
 // known.
 type ghosts struct {
 	of    map[string]ghost
-	order []string
-	faded uint64 // the highest lost of those that are not known any more
+	order []passing
+	last  uint64 // the highest lost of all
+	faded uint64 // and of those that are not known any more
+}
+
+// A passing is when a topic vanished. It is over where that has another lost since.
+type passing struct {
+	name string
+	lost uint64
 }
 
 // keep notes what l has been.
@@ -26,48 +37,66 @@ func (g *ghosts) keep(l *log, most int) {
 	if g.of == nil {
 		g.of = map[string]ghost{}
 	}
-	if _, again := g.of[l.name]; !again {
-		g.order = append(g.order, l.name)
-	}
 	g.of[l.name] = ghost{l.lost, l.count}
-	for len(g.of) > most && len(g.order) > 0 {
-		name := g.order[0]
+	g.order = append(g.order, passing{l.name, l.lost})
+	g.last = max(g.last, l.lost)
+	for len(g.of) > most {
+		p := g.order[0]
 		g.order = g.order[1:]
-		if old, ok := g.of[name]; ok {
-			g.faded = max(g.faded, old.lost)
-			delete(g.of, name)
+		if g.is(p) {
+			g.faded = max(g.faded, p.lost)
+			delete(g.of, p.name)
 		}
 	}
+	if len(g.order) > 2*len(g.of)+16 {
+		g.order = slices.DeleteFunc(g.order, func(p passing) bool { return !g.is(p) })
+	}
+}
+
+// is says whether a topic has not come back since.
+func (g *ghosts) is(p passing) bool {
+	old, ok := g.of[p.name]
+	return ok && old.lost == p.lost
 }
 
 // raise gives a new log what it has been before.
 func (g *ghosts) raise(l *log) {
 	old, ok := g.of[l.name]
 	if !ok {
-		l.lost = g.faded
+		l.lost, l.latestLost = g.faded, g.faded
 		l.whole = g.faded == 0
 		return
 	}
-	delete(g.of, l.name) // its name stays in order until its turn comes
-	l.lost, l.count, l.whole = old.lost, old.count, false
+	delete(g.of, l.name)
+	l.lost, l.latestLost, l.count, l.whole = old.lost, old.lost, old.count, false
 }
 
 // since are the topics of a view that have vanished and had messages behind a
 // number, and whether there may be others.
 func (g *ghosts) since(v *view, seq uint64) (names []string, more bool) {
+	if g.last <= seq && g.faded <= seq {
+		return nil, false
+	}
+	wild := false
 	for _, p := range v.terms.Patterns {
 		if pattern.Wild(p) {
-			more = more || g.faded > seq
+			wild = true
 			continue
 		}
+		old, was := g.of[p]
 		_, is := v.pump.h.logs[p]
-		_, was := g.of[p]
 		more = more || !is && !was && g.faded > seq
+		if was && old.lost > seq && v.pump.h.may(p, v.terms.Grant) {
+			names = append(names, p)
+		}
+	}
+	if !wild {
+		return names, more
 	}
 	for name, old := range g.of {
-		if old.lost > seq && v.matches(name) {
+		if old.lost > seq && !slices.Contains(v.terms.Patterns, name) && v.matches(name) {
 			names = append(names, name)
 		}
 	}
-	return names, more
+	return names, more || g.faded > seq
 }

@@ -267,39 +267,6 @@ func (h *Hub) expect(at time.Time) {
 	h.janitor.Reset(time.Until(at))
 }
 
-// clean drops what is too old, and topics that are empty and have no reader.
-func (h *Hub) clean() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now()
-	h.janitorAt = time.Time{}
-	next := now.Add(janitorMost)
-	for name, l := range h.logs {
-		h.drop(l, l.excess(now))
-		if len(l.kept) == 0 && l.named == 0 {
-			h.vanish(name, l)
-			continue
-		}
-		if len(l.kept) > 0 && l.rule.Age > 0 {
-			if at := l.kept[0].Time.Add(l.rule.Age); at.Before(next) {
-				next = at
-			}
-		}
-	}
-	if len(h.logs) > 0 {
-		h.expect(now.Add(max(next.Sub(now), janitorLeast)))
-	}
-}
-
-// vanish takes a topic out, but for a note of what it has had.
-func (h *Hub) vanish(name string, l *log) {
-	delete(h.logs, name)
-	for _, v := range l.views {
-		v.remove(l)
-	}
-	h.ghosts.keep(l, max(h.o.Topics, 1))
-}
-
 // matches says whether one of the view's patterns matches a name.
 func (v *view) matches(name string) bool {
 	for _, p := range v.terms.Patterns {

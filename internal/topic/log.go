@@ -17,10 +17,12 @@ type log struct {
 
 	latest map[string]*Message // by key, of those that are kept
 
-	lost   uint64   // the number of the last message that is not kept any more
-	gone   []uint64 // of the last of them, so that they can be counted: see goneOf
-	whole  bool     // gone has all of them
-	recent rate
+	lost  uint64   // the number of the last message that is not kept any more
+	gone  []uint64 // of the last of them, so that they can be counted: see goneOf
+	whole bool     // gone has all of them
+	// latestLost is the last of those that gone has not, and nothing newer had the key of.
+	latestLost uint64
+	recent     rate
 
 	views []*view
 	named int    // of views, those that name it without a wildcard
@@ -81,6 +83,11 @@ func (l *log) drop() *Message {
 		delete(l.latest, m.Key)
 	}
 	if len(l.gone) >= goneMost {
+		for _, g := range l.gone[:goneMost/2] {
+			if g&1 != 0 {
+				l.latestLost = g >> 1
+			}
+		}
 		l.gone = slices.Delete(l.gone, 0, goneMost/2)
 		l.whole = false
 	}
@@ -123,7 +130,12 @@ func (l *log) at(seq uint64) (count int64, exact bool) {
 		return l.first() - 1 + int64(l.after(seq)), true
 	}
 	i := l.goneAfter(seq)
-	return l.first() - 1 - int64(len(l.gone)-i), i > 0 || l.whole
+	exact = i > 0 || l.whole
+	n := int64(len(l.gone) - i)
+	if !exact {
+		n = max(n, 1) // the last that it lost
+	}
+	return max(0, l.first()-1-n), exact
 }
 
 // goneAfter is the index in gone of the first number behind seq.
@@ -135,11 +147,13 @@ func (l *log) goneAfter(seq uint64) int {
 // stale is how many messages behind a number are not kept although nothing newer
 // had their key. It answers false where there may be more.
 func (l *log) stale(seq uint64) (n int64, exact bool) {
-	i := l.goneAfter(seq)
-	for _, g := range l.gone[i:] {
+	for _, g := range l.gone[l.goneAfter(seq):] {
 		n += int64(g & 1)
 	}
-	return n, i > 0 || l.whole || seq >= l.lost
+	if seq < l.latestLost {
+		return min(n+1, l.first()-1), false
+	}
+	return n, true
 }
 
 // A rate is how much comes in a second, averaged over the last ten.

@@ -129,7 +129,9 @@ func (v *view) resume(p *place, since string) *Control {
 		}
 		c.AtLeast = true
 		for _, name := range names {
-			c.Missed[name], c.Counts[name] = 1, h.ghosts.of[name].count
+			old := h.ghosts.of[name]
+			c.Missed[name], c.Counts[name] = 1, old.count
+			c.To.Seq = max(c.To.Seq, old.lost)
 		}
 	}
 	if c == nil {

@@ -30,6 +30,7 @@ type line struct {
 	Lost  uint64   `json:"lost,omitempty"`
 	Gone  []uint64 `json:"gone,omitempty"`
 	Whole bool     `json:"whole,omitempty"`
+	Stale uint64   `json:"stale,omitempty"`
 
 	Seq   uint64    `json:"seq,omitempty"`
 	Time  time.Time `json:"time,omitzero"`
@@ -58,7 +59,7 @@ func (h *Hub) Save(w io.Writer) error {
 		err = errors.Join(err, to.Encode(line{Topic: name, Count: g.count, Lost: g.lost}))
 	}
 	for name, l := range h.logs {
-		err = errors.Join(err, to.Encode(line{Topic: name, Count: l.count, Lost: l.lost, Gone: l.gone, Whole: l.whole}))
+		err = errors.Join(err, to.Encode(line{Topic: name, Count: l.count, Lost: l.lost, Gone: l.gone, Whole: l.whole, Stale: l.latestLost}))
 		for _, m := range l.kept {
 			err = errors.Join(err, to.Encode(line{Seq: m.Seq, Time: m.Time, Kind: m.Kind, Event: m.Event, Key: m.Key, Data: m.Data}))
 		}
@@ -100,7 +101,11 @@ func (h *Hub) restore(lines []line) {
 	var l *log
 	var all []*Message
 	done := func() { // with the messages of a topic
-		if l == nil {
+		switch {
+		case l == nil:
+			return
+		case len(l.kept) == 0 && len(l.gone) == 0: // nothing is known but that it was
+			h.ghosts.keep(l, max(h.o.Topics, 1))
 			return
 		}
 		if l.count -= int64(len(l.kept)); l.count < 0 {
@@ -117,7 +122,7 @@ func (h *Hub) restore(lines []line) {
 	for _, s := range lines {
 		if s.Topic != "" {
 			done()
-			l = &log{name: s.Topic, rule: h.o.Rule(s.Topic), count: s.Count, lost: s.Lost, gone: s.Gone, whole: s.Whole}
+			l = &log{name: s.Topic, rule: h.o.Rule(s.Topic), count: s.Count, lost: s.Lost, gone: s.Gone, whole: s.Whole, latestLost: s.Stale}
 			continue
 		}
 		l.kept = append(l.kept, &Message{

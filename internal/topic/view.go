@@ -258,7 +258,7 @@ func (v *view) miss(p *place, logs map[*log]mark, upto uint64, b *batch) {
 	for l, since := range logs {
 		at := p.of(l, since)
 		n, exact := l.first()-1-at.count, !at.unsure
-		if n <= 0 {
+		if n <= 0 && exact {
 			continue
 		}
 		if v.every > 0 || l.rule.Slow == SlowLatest || p.latest > p.cursor {
@@ -268,14 +268,16 @@ func (v *view) miss(p *place, logs map[*log]mark, upto uint64, b *batch) {
 			b.passed = map[*log]mark{}
 		}
 		b.passed[l] = mark{count: l.first() - 1, from: at.from}
+		gap.AtLeast = gap.AtLeast || !exact
 		if n > 0 {
 			gap.Missed[l.name], gap.Counts[l.name] = n, l.first()-1
-			gap.AtLeast = gap.AtLeast || !exact
-			lost = max(lost, l.lost)
 			b.ends = b.ends || l.rule.Slow == SlowEnd
 		}
+		if n > 0 || !exact {
+			lost = max(lost, l.lost)
+		}
 	}
-	if len(gap.Missed) == 0 {
+	if len(gap.Missed) == 0 && !gap.AtLeast {
 		return
 	}
 	b.from = max(p.cursor, v.before(logs, p.cursor, upto))
