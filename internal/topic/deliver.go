@@ -90,7 +90,7 @@ func (v *view) pass(now time.Time) (more bool) {
 func (v *view) deliver(b *batch, now time.Time) {
 	f := v.encode(b, nil)
 	if f.mute || b.ends {
-		v.dismiss(&f)
+		v.dismiss(b, &f)
 		return
 	}
 	whole := f.size(len(f.units))
@@ -122,6 +122,7 @@ func (v *view) deliver(b *batch, now time.Time) {
 func (v *view) beat(now time.Time) (due time.Time) {
 	h := v.pump.h
 	every := v.terms.Heartbeat
+	v.follows()
 	if due = h.began.Add(time.Duration(v.moved.Load())).Add(every); now.Before(due) {
 		return due
 	}
@@ -143,6 +144,17 @@ func (v *view) beat(now time.Time) (due time.Time) {
 	return now.Add(every)
 }
 
+// follows has those that are up to date be where the last message is that others
+// have got, so that their position does not grow old.
+func (v *view) follows() {
+	h := v.pump.h
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(v.touched) == 0 {
+		v.place.cursor = max(v.place.cursor, v.pump.seen)
+	}
+}
+
 func (v *view) count(records int64) {
 	if c := v.pump.h.o.Records; c != nil {
 		c.Add(records)
@@ -150,12 +162,13 @@ func (v *view) count(records int64) {
 }
 
 // dismiss ends all that are up to date: they miss something that they are not told,
-// or may not miss.
-func (v *view) dismiss(f *frames) {
+// or may not miss. Who cannot be told yet ends when it has been.
+func (v *view) dismiss(b *batch, f *frames) {
 	for len(v.current) > 0 {
 		s := v.current[len(v.current)-1]
-		if !f.mute {
-			s.conn.Offer(nil, f.units[:1])
+		if !f.mute && s.conn.Offer(nil, f.units[:1]) == 0 {
+			s.falls(b, 0, f)
+			continue
 		}
 		s.leaves()
 		s.drops(f.mute)

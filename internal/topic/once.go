@@ -1,6 +1,9 @@
 package topic
 
-import "time"
+import (
+	"crypto/sha256"
+	"time"
+)
 
 // OnceTime is how long a second attempt to publish is known for what it is.
 const OnceTime = 2 * time.Minute
@@ -19,10 +22,25 @@ type attempt struct {
 	at      time.Time
 }
 
+// onceLong is how long an attempt's name may be to be kept as it is.
+const onceLong = 64
+
+// short is a name that takes little space.
+func short(once string) string {
+	if len(once) <= onceLong {
+		return once
+	}
+	sum := sha256.Sum256([]byte(once))
+	return string(sum[:])
+}
+
 // find answers what the first attempt got.
 func (o *onces) find(once string, now time.Time) (Receipt, bool) {
-	a, ok := o.of[once]
-	return a.receipt, ok && once != "" && now.Sub(a.at) < OnceTime
+	if once == "" {
+		return Receipt{}, false
+	}
+	a, ok := o.of[short(once)]
+	return a.receipt, ok && now.Sub(a.at) < OnceTime
 }
 
 // keep notes an attempt.
@@ -41,6 +59,7 @@ func (o *onces) keep(once string, now time.Time, r Receipt) {
 		delete(o.of, o.order[0])
 		o.order = o.order[1:]
 	}
+	once = short(once)
 	o.of[once] = attempt{r, now}
 	o.order = append(o.order, once)
 }

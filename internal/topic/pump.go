@@ -18,6 +18,7 @@ type pump struct {
 	touched []*log // they have new messages
 	wake    chan struct{}
 	readers int
+	fresh   bool // there is a view that is new
 	running bool
 	closed  bool
 
@@ -182,6 +183,9 @@ func (p *pump) look() (subs []*Sub) {
 	p.mu.Lock()
 	subs, logs := p.inbox, p.touched
 	p.inbox, p.touched = nil, nil
+	if p.fresh {
+		p.fresh, p.beats = false, time.Time{}
+	}
 	p.mu.Unlock()
 	p.seen = p.h.seq
 	for _, l := range logs {

@@ -46,7 +46,8 @@ func (h *Hub) view(t Terms) *view {
 	p := h.pumps[int(n/perPump)%len(h.pumps)]
 	key := t.key()
 	v := p.views[key]
-	if v == nil {
+	fresh := v == nil
+	if fresh {
 		v = &view{pump: p, key: key, terms: t, logs: map[*log]mark{}, behind: map[*Sub]struct{}{}, place: place{cursor: h.seq}, told: h.seq}
 		v.moved.Store(int64(time.Since(h.began)))
 		if t.MaxRate > 0 {
@@ -58,6 +59,7 @@ func (h *Hub) view(t Terms) *view {
 	v.readers++
 	p.mu.Lock()
 	p.readers++
+	p.fresh = p.fresh || fresh
 	p.mu.Unlock()
 	return v
 }
