@@ -45,7 +45,7 @@ func (l *log) append(m *Message) {
 	l.count++
 	m.Count, m.Topic, m.log = l.count, l.name, l
 	if before := l.latest[m.Key]; before != nil {
-		before.newer = m.Seq
+		before.newer = m
 	}
 	if l.latest == nil {
 		l.latest = map[string]*Message{}
@@ -99,7 +99,7 @@ func (l *log) drop() *Message {
 // that says whether nothing newer had its key.
 func goneOf(m *Message) uint64 {
 	g := m.Seq << 1
-	if m.newer == 0 {
+	if m.newer == nil {
 		g |= 1
 	}
 	return g

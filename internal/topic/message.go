@@ -40,8 +40,8 @@ type Message struct {
 	log        *log
 	making     sync.Mutex // held by who makes an encoding
 	encoded    atomic.Pointer[encoded]
-	size       int64 // bytes that are counted for it; the hub's mu guards it, and what follows
-	newer      uint64
+	size       int64    // bytes that are counted for it; the hub's mu guards it, and what follows
+	newer      *Message // with the same key
 	dropped    bool
 	prev, next *Message // in the order of all topics
 }

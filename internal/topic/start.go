@@ -189,7 +189,7 @@ func (l *log) history(found []*Message, t *Terms, history History) []*Message {
 		return found
 	}
 	for _, m := range l.kept[max(0, len(l.kept)-l.rule.Count):] {
-		if t.wants(m) && (!history.Keys || m.newer == 0) {
+		if t.wants(m) && (!history.Keys || t.newer(m) == nil) {
 			found = append(found, m)
 		}
 	}

@@ -1,7 +1,6 @@
 package topic
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -179,76 +178,6 @@ func (h *Hub) delist(v *view) {
 	delete(v.pump.views, v.key)
 }
 
-// A batch is what lies between a place and the head, or the first of it: a gap, and
-// messages.
-type batch struct {
-	gap    *Control
-	from   uint64        // the place behind the gap, or before the messages
-	passed map[*log]mark // the marks there, of the logs that have lost something
-	ends   bool          // the reader ends behind the gap
-
-	messages []*Message // in the order of their numbers, those that are passed over included
-	send     []*Message // of them, those that go out
-	to       uint64     // the place behind them
-	more     bool       // there are more
-}
-
-// Bounds of a batch: of one write, and of what is looked at under the hub's lock.
-const (
-	batchBytes = 64 << 10
-	batchMost  = 4096
-)
-
-// next finds what comes behind a place, up to a number, in some of the view's
-// logs.
-func (v *view) next(p *place, logs map[*log]mark, upto uint64, behind bool) (b batch) {
-	v.miss(p, logs, upto, &b)
-	if b.ends {
-		b.to = b.from
-		return b
-	}
-	var found []*Message
-	for l := range logs {
-		if i := l.after(b.from); i < len(l.kept) {
-			found = append(found, l.kept[i:]...)
-		}
-	}
-	if len(logs) > 1 {
-		slices.SortFunc(found, func(x, y *Message) int { return cmp.Compare(x.Seq, y.Seq) })
-	}
-	bytes := 0
-	for i, m := range found {
-		if m.Seq > upto {
-			found = found[:i]
-			break
-		}
-		if bytes >= batchBytes || i == batchMost {
-			b.messages, b.more = found[:i], true
-			b.to = found[i-1].Seq
-			return b
-		}
-		if v.goes(m, p, upto, behind) {
-			b.send = append(b.send, m)
-			bytes += len(m.Data) + overhead/2
-		}
-	}
-	b.messages, b.to = found, max(upto, b.from)
-	return b
-}
-
-// goes says whether m goes out to a reader at p.
-func (v *view) goes(m *Message, p *place, upto uint64, behind bool) bool {
-	switch {
-	case !v.terms.wants(m):
-		return false
-	case m.newer == 0 || m.newer > upto:
-		return true
-	case m.newer <= p.latest:
-		return false
-	}
-	return v.every == 0 && (!behind || m.log.rule.Slow != SlowLatest)
-}
-
 // miss finds what the logs have dropped behind a place, and from where it goes on.
 func (v *view) miss(p *place, logs map[*log]mark, upto uint64, b *batch) {
 	b.from = p.cursor
@@ -295,46 +224,4 @@ func (v *view) before(logs map[*log]mark, cursor, upto uint64) uint64 {
 		}
 	}
 	return first - 1
-}
-
-// units is how many a batch is written as.
-func (b *batch) units() int {
-	if b.gap != nil {
-		return len(b.send) + 1
-	}
-	return len(b.send)
-}
-
-// messagesIn is how many messages are among the first n units.
-func (b *batch) messagesIn(n int) int { return max(0, n-(b.units()-len(b.send))) }
-
-// advance has a place be behind the first n units of a batch.
-func (p *place) advance(b *batch, n int) {
-	all := n == b.units()
-	if b.gap != nil {
-		if n == 0 {
-			return
-		}
-		n--
-	}
-	p.cursor = b.from
-	for l, m := range b.passed {
-		p.set(l, m)
-	}
-	passed := b.messages
-	switch {
-	case all:
-		p.cursor = b.to
-	case n == 0:
-		return
-	default:
-		p.cursor = b.send[n-1].Seq
-		i, _ := slices.BinarySearchFunc(passed, p.cursor, func(m *Message, seq uint64) int { return cmp.Compare(m.Seq, seq) })
-		passed = passed[:i+1]
-	}
-	for i, m := range passed {
-		if i+1 == len(passed) || passed[i+1].log != m.log {
-			p.set(m.log, mark{count: m.Count, from: p.marks[m.log].from})
-		}
-	}
 }
