@@ -1,0 +1,214 @@
+package leat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/leat-dev/leat"
+)
+
+func TestASecondAttemptIsAnsweredAsTheFirst(t *testing.T) {
+	srv, base := openTopics(t, leat.Config{})
+	send := func(path, body string, header ...string) string {
+		t.Helper()
+		code, _, text := postTo(t, base+path, body, header...)
+		if code != http.StatusOK {
+			t.Fatalf("%d %s", code, text)
+		}
+		return text
+	}
+	one := send("a", "1", "Idempotency-Key", "k")
+	if two := send("a", "2", "Idempotency-Key", "k"); two != one {
+		t.Errorf("%s, then %s", one, two)
+	}
+	if two := send("?topic=a", "2", "Idempotency-Key", "k"); two != one {
+		t.Errorf("%s, then %s", one, two)
+	}
+	if other := send("b", "1", "Idempotency-Key", "k"); other == one {
+		t.Error("another topic's attempt is taken for it")
+	}
+	send("a", "3", "Idempotency-Key", "K")
+	send("a", "4")
+	batch := send("a", `{"data":5}`+"\n"+`{"data":6}`, "Idempotency-Key", "batch", "Content-Type", "application/x-ndjson")
+	if again := send("a", `{"data":5}`+"\n"+`{"data":6}`, "Idempotency-Key", "batch", "Content-Type", "application/x-ndjson"); again != batch {
+		t.Errorf("%s, then %s", batch, again)
+	}
+	f := followTopic(t, "ws", base+"a?history=all")
+	f.control("open")
+	for _, want := range []string{"1", "3", "4", "5", "6"} {
+		f.message(want)
+	}
+	f.peer.text(`{"data":"never","idempotencyKey":"k","ref":1}`)
+	if r := f.control("published"); !strings.Contains(one, `"`+r.ID+`"`) || string(r.Ref) != "1" {
+		t.Errorf("%s, want the answer of before: %s", r.raw, one)
+	}
+	if n := srv.Topic("a").Stats().Published; n != 5 {
+		t.Errorf("%d are published", n)
+	}
+	m := leat.Text("x")
+	m.IdempotencyKey = "k"
+	if r := publishTo(t, srv, "a", m); !strings.Contains(one, r.ID) {
+		t.Errorf("%v, want the answer of before: %s", r, one)
+	}
+	long := strings.Repeat("k", 1025)
+	if code, _, text := postTo(t, base+"a", "7", "Idempotency-Key", long); code != http.StatusBadRequest {
+		t.Errorf("a key of %d bytes: %d %s", len(long), code, text)
+	}
+}
+
+func TestWhatIsTooLargeIs413(t *testing.T) {
+	srv, base := openTopics(t, leat.Config{Limits: leat.Limits{MaxMessage: 1000}})
+	host := strings.TrimSuffix(base, "/live/")
+	for name, raw := range map[string]string{
+		"by its length":     "POST /live/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n", // and no body
+		"with Expect":       "POST /live/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n",
+		"without a length":  "POST /live/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + strings.Repeat("x", 1001) + "\r\n0\r\n\r\n",
+		"without an end":    "POST /live/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n" + strings.Repeat("x", 2000),
+		"a batch by length": "POST /live/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 16001\r\n\r\n",
+	} {
+		resp := reach(t, host, raw).response()
+		if text := body(t, resp); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(text, "limits.maxMessage") {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, text)
+		}
+	}
+	if code, _, text := postTo(t, base+"a", strings.Repeat("x", 1000)); code != http.StatusOK {
+		t.Errorf("one that fits: %d %s", code, text)
+	}
+	f := followTopic(t, "ws", base+"a")
+	f.control("open")
+	f.peer.text(`{"data":"` + strings.Repeat("x", 900) + `"}`)
+	f.next()
+	f.next()
+	f.peer.text(`{"data":"` + strings.Repeat("x", 1000) + `"}`)
+	f.ends(leat.CloseTooBig)
+	if n := srv.Topic("a").Stats().Published; n != 2 {
+		t.Errorf("%d are published", n)
+	}
+	if _, err := srv.Topic("a").Publish(context.Background(), leat.Binary(make([]byte, 1001))); !errors.Is(err, leat.ErrTooLarge) {
+		t.Error(err)
+	}
+	_, base = openTopics(t, leat.Config{Limits: leat.Limits{MaxMessage: leat.Unlimited, Body: leat.Unlimited}})
+	if code, _, text := postTo(t, base+"a", strings.Repeat("x", 3<<20)); code != http.StatusOK {
+		t.Errorf("without a bound: %d %s", code, text)
+	}
+}
+
+func TestATopicTooManyIs503(t *testing.T) {
+	srv, base := openTopics(t, leat.Config{Limits: leat.Limits{Topics: 2, TopicsPerAddress: 3}})
+	for range 5 {
+		if code, h, text := postTo(t, base+"a", `{"data":1,"topic":"b"}`+"\n"+`{"data":1,"topic":"c"}`+"\n"+`{"data":1}`, "Content-Type", "application/x-ndjson"); code != http.StatusServiceUnavailable ||
+			!strings.Contains(text, "limits.topics)") || h.Get("Retry-After") == "" {
+			t.Errorf("%d %s", code, text)
+		}
+	}
+	for _, name := range []string{"a", "b", "a"} {
+		if code, _, text := postTo(t, base+name, "1"); code != http.StatusOK {
+			t.Errorf("%d %s", code, text)
+		}
+	}
+	f := followTopic(t, "ws", base+"a?topic=c")
+	f.control("open")
+	f.peer.text(`{"publish":"c","data":1}`)
+	if r := f.control("refused"); r.Status != http.StatusServiceUnavailable || !strings.Contains(r.Error, "limits.topics)") {
+		t.Error(r.raw)
+	}
+	if _, err := srv.Topic("c").Publish(context.Background(), leat.JSON(1)); !errors.Is(err, leat.ErrTopics) {
+		t.Error(err)
+	}
+}
+
+func TestWhatOneAddressMayHaveIsBounded(t *testing.T) {
+	srv, base := openTopics(t, leat.Config{Limits: leat.Limits{StreamsPerAddress: 3, TopicsPerAddress: 2, PublishesPerAddress: 5}})
+	refused := func(what, key string, code int, h http.Header, text string) {
+		t.Helper()
+		if code != http.StatusTooManyRequests || !strings.Contains(text, key) || h.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %v %s", what, code, h, text)
+		}
+	}
+	var feeds []*topicFeed
+	for _, over := range []string{"ndjson HTTP/1.1", "ws", "sse HTTP/2"} {
+		f := followTopic(t, over, base+"a")
+		f.control("open")
+		feeds = append(feeds, f)
+	}
+	for _, over := range topicTransports {
+		f := beginFeed(t, over, base+"a")
+		refused(over, "limits.streamsPerAddress", f.resp.StatusCode, f.resp.Header, body(t, f.resp))
+	}
+	if code, _, _ := ask(t, http.MethodHead, base+"a", ""); code != http.StatusTooManyRequests {
+		t.Errorf("HEAD: %d", code)
+	}
+	for _, f := range feeds {
+		f.leave()
+	}
+	for _, over := range topicTransports {
+		eventually(t, "another one is let in", func() bool {
+			f := beginFeed(t, over, base+"a")
+			defer f.leave()
+			return f.resp.StatusCode < 300
+		})
+	}
+	eventually(t, "all have left", func() bool { return srv.Stats().Streams+srv.Stats().Sockets == 0 })
+	for range 5 { // HEAD takes no place for good
+		if code, _, text := ask(t, http.MethodHead, base+"a", ""); code != http.StatusOK {
+			t.Errorf("HEAD: %d %s", code, text)
+		}
+	}
+	codes := map[int]int{}
+	for i := range 3 {
+		code, h, text := postTo(t, base+fmt.Sprintf("made%d", i), "1")
+		if codes[code]++; code != http.StatusOK {
+			refused("topics", "limits.topicsPerAddress", code, h, text)
+		}
+	}
+	if codes[http.StatusOK] != 2 {
+		t.Errorf("%v topics are made", codes)
+	}
+	for range 50 {
+		code, h, text := postTo(t, base+"made0", "1")
+		if code == http.StatusOK {
+			continue
+		}
+		refused("publishes", "limits.publishesPerAddress", code, h, text)
+		return
+	}
+	t.Error("publishing has no bound")
+}
+
+func TestAReaderThatHasLeftBeforeItBeganHoldsNoPlace(t *testing.T) {
+	srv, err := leat.New(&leat.Config{Limits: leat.Limits{StreamsPerAddress: 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	read := func(ctx context.Context, method string) int {
+		w := httptest.NewRecorder()
+		srv.Topics("/live/").ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, "/live/a", nil))
+		return w.Code
+	}
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 500 {
+				read(gone, http.MethodGet)
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "all places are free", func() bool {
+		for range 8 {
+			if read(context.Background(), http.MethodHead) != http.StatusOK {
+				return false
+			}
+		}
+		return srv.Stats().Streams == 0
+	})
+}
