@@ -265,7 +265,7 @@ func (f *fedSocket) may(action, name string) error {
 
 // renew takes another token.
 func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
-	if f.t.verifier == nil {
+	if f.t.verifier == nil || f.t.srv.config.Authorize != nil {
 		f.refuse(s, w, &accessError{http.StatusBadRequest, "no token is needed here"})
 		return
 	}

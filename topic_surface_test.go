@@ -369,3 +369,19 @@ func ask(t testing.TB, method, url, body string, header ...string) (int, http.He
 
 // promptly is a time that must not have passed when nothing has waited.
 const promptly = 5 * time.Second
+
+// shakeWith makes a handshake and sends a text: in one piece with it, or behind the
+// answer.
+func shakeWith(t *testing.T, url string, atOnce bool, text string) *wsPeer {
+	t.Helper()
+	frame := string(ws.AppendFrame(nil, ws.Header{Fin: true, Opcode: ws.OpText, Masked: true, Key: peerKey}, []byte(text)))
+	if !atOnce {
+		p := connect(t, url)
+		p.raw([]byte(frame))
+		return p
+	}
+	host, path, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
+	s := reach(t, "http://"+host, "GET /"+path+" HTTP/1.1\r\nHost: "+host+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"+frame)
+	return &wsPeer{t: t, conn: s, in: s.in, resp: s.response()}
+}
