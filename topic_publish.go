@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leat-dev/leat/internal/access"
+	"github.com/leat-dev/leat/internal/pattern"
 	"github.com/leat-dev/leat/internal/serve"
 	"github.com/leat-dev/leat/internal/topic"
 )
@@ -68,6 +69,10 @@ func (t *topics) post(w http.ResponseWriter, r *http.Request, topics []string) {
 	}
 	c := t.callerOf(r)
 	if name != "" {
+		if err := pattern.ValidName(name); err != nil {
+			serve.Error(w, r, http.StatusBadRequest, err.Error())
+			return
+		}
 		if err := c.may(access.Publish, name); err != nil {
 			t.refuse(w, r, err)
 			return
@@ -258,6 +263,12 @@ func batchLine(line []byte, name string) (parcel, error) {
 	}
 	if l.Topic == "" {
 		l.Topic = name
+	}
+	if l.Topic == "" {
+		return parcel{}, fmt.Errorf("%w: no topic is named", ErrMessage)
+	}
+	if err := pattern.ValidName(l.Topic); err != nil {
+		return parcel{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	m, err := payload(l.Data, l.Encoding)
 	m.Event, m.Key = l.Event, l.Key

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/access"
+	"github.com/leat-dev/leat/internal/pattern"
 	"github.com/leat-dev/leat/internal/topic"
 )
 
@@ -221,6 +222,9 @@ func (f *fedSocket) message(s *Socket, m Message) {
 		return
 	}
 	name, err := f.nameOf(&w)
+	if err == nil {
+		err = pattern.ValidName(name)
+	}
 	if err == nil {
 		err = f.may(access.Publish, name)
 	}
