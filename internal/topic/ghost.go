@@ -86,7 +86,7 @@ func (g *ghosts) since(v *view, seq uint64) (names []string, more bool) {
 		old, was := g.of[p]
 		_, is := v.pump.h.logs[p]
 		more = more || !is && !was && g.faded > seq
-		if was && old.lost > seq && v.pump.h.may(p, v.terms.Grant) {
+		if was && old.lost > seq && v.pump.h.may(p, &v.terms) {
 			names = append(names, p)
 		}
 	}

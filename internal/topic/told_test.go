@@ -30,7 +30,7 @@ func TestWhoIsDroppedForAllHaveBeenTooSlowIsToldFirst(t *testing.T) {
 	if _, err := h.Publish(make200("a"), ""); err != nil { // more than is kept, at once
 		t.Fatal(err)
 	}
-	until(t, "it is not behind", func() bool { return h.Stats("a").Lag > 0 })
+	until(t, "it is not behind", func() bool { return h.Stats(names("a")).Lag > 0 })
 	r.allow(plenty)
 	lines := r.wait("the end", func([]string) bool { return r.dropped != nil })
 	if gap := parse(t, lines[len(lines)-1]).control; gap == nil || gap.Missed["a"] != 100 || !errors.Is(r.dropped, topic.ErrSlow) {
