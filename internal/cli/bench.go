@@ -123,8 +123,11 @@ func (o *benchOptions) run(ctx context.Context, std stdio, l *load) error {
 	defer forget()
 	context.AfterFunc(signalled, forget) // the next signal kills
 
-	live := newLiveLine(std, o)
-	watched := live.watch(l)
+	watched := func() {}
+	if !o.json {
+		live := newLiveLine(std, max(time.Second, time.Duration(o.duration)/10))
+		watched = live.watch((&benchLine{l: l}).text)
+	}
 	defer l.close()
 	err := l.measure(signalled)
 	watched()
