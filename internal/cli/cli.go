@@ -143,6 +143,9 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 		if fs.NArg() == 0 {
 			return rest, nil
 		}
+		if n := len(args) - fs.NArg(); n > 0 && args[n-1] == "--" { // nothing behind it is a flag
+			return append(rest, fs.Args()...), nil
+		}
 		rest = append(rest, fs.Arg(0))
 		args = fs.Args()[1:]
 	}

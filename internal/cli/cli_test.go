@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"flag"
 	"io"
 	"net/http"
 	"slices"
@@ -15,6 +16,17 @@ func TestWithoutAVerbLeatServes(t *testing.T) {
 		v, rest, err := choose(args)
 		if err != nil || v.name != "serve" || !slices.Equal(rest, args) {
 			t.Errorf("%q: %s %q %v", args, v.name, rest, err)
+		}
+	}
+}
+
+func TestBehindTwoDashesNothingIsAFlag(t *testing.T) {
+	for args, want := range map[string]string{"-n 1 a -- -2 --n": "a -2 --n", "a -n 1 b": "a b", "-- a -n": "a -n", "a --": "a"} {
+		fs := flag.NewFlagSet("", flag.ContinueOnError)
+		fs.Int("n", 0, "")
+		rest, err := parse(fs, strings.Fields(args))
+		if got := strings.Join(rest, " "); err != nil || got != want {
+			t.Errorf("%s: %q %v, want %q", args, got, err, want)
 		}
 	}
 }
