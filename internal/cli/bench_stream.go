@@ -147,11 +147,14 @@ func refusalText(resp *http.Response, media string) string {
 func status(err error) int {
 	var refused *leat.DialError
 	var other *notStream
+	var answer *topicRefusal
 	switch {
 	case errors.As(err, &refused):
 		return refused.Status
 	case errors.As(err, &other):
 		return other.status
+	case errors.As(err, &answer):
+		return answer.status
 	}
 	return 0
 }

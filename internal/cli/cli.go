@@ -51,7 +51,10 @@ type usageError struct{ error }
 
 // verbs is the table of verbs. The first is what leat does without one.
 func verbs() []verb {
-	return []verb{serveVerb(), connectVerb(), benchVerb(), checkVerb(), tokenVerb(), initVerb(), versionVerb(), helpVerb()}
+	return []verb{
+		serveVerb(), subVerb(), connectVerb(), benchVerb(), checkVerb(), tokenVerb(), initVerb(),
+		versionVerb(), helpVerb(),
+	}
 }
 
 // Main runs leat with args, the program's name left out, and returns its exit

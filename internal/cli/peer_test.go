@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat"
+	"github.com/leat-dev/leat/internal/cli"
 )
 
 // peers are servers for leat connect and leat bench to talk to, in all their moods.
@@ -73,6 +74,7 @@ func peers() (plain, tls *httptest.Server) {
 		http.Error(w, "\x1b[2Jno", http.StatusUnauthorized)
 	})
 	benchPeers(mux, socket)
+	mux.Handle("/live/", cli.NewTopicPeer())
 	mux.HandleFunc("/garbage", rude("\xff\xff\x1b[2J garbage"))
 	mux.HandleFunc("/gone", rude("\x81\x05hello"))
 	mux.HandleFunc("/mute", rude(""))

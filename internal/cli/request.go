@@ -23,10 +23,15 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) define(fs *flag.FlagSet) {
+	f.defineRequest(fs)
+	fs.Var(&f.protocols, "subprotocol", "a `NAME` to offer; may be given again, best first")
+}
+
+// defineRequest leaves out what only WebSockets have.
+func (f *requestFlags) defineRequest(fs *flag.FlagSet) {
 	f.header = headerFlag{}
 	fs.Var(f.header, "header", "a `LINE` for the request, as 'Origin: https://example.com'; may be given again")
 	fs.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
-	fs.Var(&f.protocols, "subprotocol", "a `NAME` to offer; may be given again, best first")
 }
 
 // tls is nil where certificates must be good.
