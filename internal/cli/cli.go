@@ -52,7 +52,7 @@ type usageError struct{ error }
 // verbs is the table of verbs. The first is what leat does without one.
 func verbs() []verb {
 	return []verb{
-		serveVerb(), subVerb(), connectVerb(), benchVerb(), checkVerb(), tokenVerb(), initVerb(),
+		serveVerb(), pubVerb(), subVerb(), connectVerb(), benchVerb(), checkVerb(), tokenVerb(), initVerb(),
 		versionVerb(), helpVerb(),
 	}
 }

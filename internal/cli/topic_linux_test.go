@@ -73,6 +73,30 @@ func TestSubEndsInOrderWhenNobodyReadsItsOutput(t *testing.T) {
 	}
 }
 
+func TestPubEndsInOrderAtASignal(t *testing.T) {
+	t.Parallel()
+	p, url := topicPeer(t)
+	cmd := exec.Command("leat", "pub", "--id", url)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	var out, notes strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &notes
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(stdin, "1\n")
+	p.Wait(t, 1)
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "e1-1\n" || notes.Len() > 0 {
+		t.Errorf("%v %q %q", err, &out, &notes)
+	}
+}
+
 func TestSubShowsItsProgressBelowTheMessages(t *testing.T) {
 	t.Parallel()
 	p, url := topicPeer(t)
@@ -86,3 +110,28 @@ func TestSubShowsItsProgressBelowTheMessages(t *testing.T) {
 	s.see("1", `two \x1b[2J`, "2 messages, last id e1-2")
 }
 
+func TestPubShowsItsProgressOnATerminal(t *testing.T) {
+	t.Parallel()
+	p, url := topicPeer(t)
+	s := onTerminal(t, 80, nil, "sh", "-c", "(echo 1; echo 2; exec cat) </dev/tty | leat pub "+url)
+	p.Wait(t, 2)
+	s.see("2 messages, */s, last id e1-2")
+	s.key("\x04")
+	s.exits(0)
+	s.see("2 messages published, last id e1-2")
+}
+
+func TestPubPublishesWhatIsTyped(t *testing.T) {
+	t.Parallel()
+	p, url := topicPeer(t)
+	s := onTerminal(t, 80, nil, "leat", "pub", url)
+	s.see("each line is a message; Ctrl-D ends")
+	s.key("hello\n")
+	p.Wait(t, 1)
+	s.key("\x04")
+	s.exits(0)
+	s.see("each line is a message; Ctrl-D ends", "hello", "1 message published, last id e1-1")
+	if p.Data() != "\"hello\"\n" {
+		t.Errorf("%q", p.Data())
+	}
+}
