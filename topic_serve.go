@@ -3,6 +3,7 @@ package leat
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -222,8 +223,17 @@ func (t *topics) makeTicket(w http.ResponseWriter, r *http.Request, named []stri
 // keepTicket has the browser that comes with a ticket come back by a cookie.
 func (t *topics) keepTicket(w http.ResponseWriter, r *http.Request, c *caller) {
 	if c.grant != nil && r.URL.Query().Has("ticket") {
-		http.SetCookie(w, access.Cookie(c.token, c.grant, r.URL.EscapedPath(), r.TLS != nil, time.Now()))
+		http.SetCookie(w, access.Cookie(c.token, c.grant, pathOf(r), r.TLS != nil, time.Now()))
 	}
+}
+
+// pathOf is the path of a request as the browser knows it: others may have taken
+// something off it since.
+func pathOf(r *http.Request) string {
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && u.Path != "" {
+		return u.EscapedPath()
+	}
+	return r.URL.EscapedPath()
 }
 
 // answerStats answers the numbers of the topics.

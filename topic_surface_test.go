@@ -36,6 +36,12 @@ var topicMounts = map[string]func(t *testing.T, c *leat.Config) (*leat.Server, s
 		srv, url := start(t, c, func(srv *leat.Server) { srv.Handle("/live/", srv.Topics("/live/")) })
 		return srv, url + "/live/"
 	},
+	"trimmed": func(t *testing.T, c *leat.Config) (*leat.Server, string) {
+		t.Helper()
+		c.Routes = append(c.Routes, leat.Route{Match: "/app/live/", Trim: "/app", Handler: "topic"})
+		srv, url := start(t, c, nil)
+		return srv, url + "/app/live/"
+	},
 	"net/http": func(t *testing.T, c *leat.Config) (*leat.Server, string) {
 		t.Helper()
 		if c.Logger == nil {
