@@ -34,6 +34,11 @@ func (s *Server) Topics(prefix string) http.Handler {
 			serve.Error(w, r, http.StatusNotFound, "a topic's name has dots, and no slash")
 			return
 		}
+		if ticket && r.Method != http.MethodPost && r.Method != http.MethodOptions {
+			w.Header().Set("Allow", "OPTIONS, POST")
+			serve.Error(w, r, http.StatusMethodNotAllowed, "a ticket is made by POST")
+			return
+		}
 		var names []string
 		if name != "" {
 			names = []string{name}
