@@ -60,7 +60,7 @@ func (t *topics) upgrade(w http.ResponseWriter, r *http.Request, q *topicRequest
 	if headerHas(r.Header, "Sec-Websocket-Protocol", topicProtocol) {
 		o.Protocols = []string{topicProtocol}
 	}
-	s, err := Upgrade(w, r, &o)
+	s, err := upgradeFor(t.srv, w, r, &o)
 	if err != nil {
 		if leave != nil {
 			leave()

@@ -24,6 +24,11 @@ import (
 // Pages of other origins are refused, unless webSockets.origins or
 // SocketOptions.Origins name them.
 func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket, error) {
+	return upgradeFor(serverOf(r.Context()), w, r, o)
+}
+
+// upgradeFor is Upgrade for a server that need not be the one that leads the request.
+func upgradeFor(srv *Server, w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket, error) {
 	x := serve.Of(r.Context())
 	if x != nil && x.Refused() {
 		return nil, errRefused
@@ -31,7 +36,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket,
 	if x != nil && x.Begun() {
 		return nil, errBegun
 	}
-	u := upgrade{srv: serverOf(r.Context()), x: x, w: w, r: r}
+	u := upgrade{srv: srv, x: x, w: w, r: r}
 	u.b = u.srv.bounds(x)
 	answer := u.decide(o)
 	if answer.Status != http.StatusSwitchingProtocols {
