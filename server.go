@@ -143,6 +143,9 @@ func serverOf(ctx context.Context) *Server {
 // methods, limits, timeouts and headers apply to it. It panics where
 // http.ServeMux does.
 func (s *Server) Handle(pattern string, h http.Handler) {
+	if t, ok := h.(*Topic); ok {
+		h = serve.Judge{Handler: t}
+	}
 	s.options.Patterns.Handle(pattern, h)
 	s.entries = append(s.entries, entry{pattern: pattern})
 }

@@ -3,6 +3,7 @@ package leat
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type topics struct {
 	verifier *access.Verifier
 	tickets  *access.Tickets
 	caps     caps
+	origins  http.CrossOriginProtection
 	stopping context.Context // done when the server stops
 	stop     context.CancelFunc
 	sources  sources

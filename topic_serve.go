@@ -24,7 +24,7 @@ func (t *Topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // with "/live/" the topic "cpu" is "/live/cpu". A route with the handler "topic"
 // does so by itself.
 func (s *Server) Topics(prefix string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serve.Judge{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, prefix), "/"), "/")
 		ticket := rest == ticketName || rest == "" && name == ticketName && r.Method == http.MethodPost && r.URL.Query().Has("topic")
 		switch {
@@ -44,7 +44,7 @@ func (s *Server) Topics(prefix string) http.Handler {
 			names = []string{name}
 		}
 		s.topics.serve(w, r, names, ticket)
-	})
+	})}
 }
 
 const ticketName = "ticket"
@@ -74,17 +74,21 @@ func (t *topics) serve(w http.ResponseWriter, r *http.Request, named []string, t
 	}
 }
 
-// crosses sets what a page of another origin needs that may read topics: those of
-// webSockets.origins. It answers false where it has answered the request.
+// crosses sets what a page of another origin needs that may read topics and publish
+// to them: those of webSockets.origins. Others may do nothing that changes
+// something. It answers false where it has answered the request.
 func (t *topics) crosses(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
 	h := w.Header()
-	h.Add("Vary", "Origin")
+	if origin != "" {
+		h.Add("Vary", "Origin")
+	}
 	b := t.srv.bounds(serve.Of(r.Context()))
-	if !ws.OriginAllowed([]string{origin}, r.Host, b.Sockets.Origins) || ws.OriginAllowed([]string{origin}, r.Host, nil) {
+	if origin == "" || !ws.OriginAllowed([]string{origin}, r.Host, b.Sockets.Origins) || ws.OriginAllowed([]string{origin}, r.Host, nil) {
+		if err := t.origins.Check(r); err != nil {
+			serve.Error(w, r, http.StatusForbidden, "this request comes from a page of another origin; webSockets.origins names those that may")
+			return false
+		}
 		return true
 	}
 	h.Set("Access-Control-Allow-Origin", origin)

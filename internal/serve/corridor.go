@@ -116,11 +116,33 @@ func (o *Options) lead(x *Exchange, r *http.Request) {
 	if o.redirect(x, r) {
 		return
 	}
-	if err := o.origins.Check(r); err != nil {
+	if err := o.origins.Check(r); err != nil && !o.judges(r) {
 		Error(x, r, http.StatusForbidden, "this request comes from a page of another origin")
 		return
 	}
 	o.route(x, r)
+}
+
+// A Judge is a handler that judges itself what pages of other origins may do.
+type Judge struct{ http.Handler }
+
+// judges says whether a request is led to a Judge.
+func (o *Options) judges(r *http.Request) bool {
+	var h http.Handler
+	if o.Rules != nil {
+		i, _, found := o.Rules.Find(r.URL.Path)
+		if found && (o.Routes[i].Redirect != "" || o.Routes[i].Name != "") {
+			return false
+		}
+		if found {
+			h = o.Routes[i].Handler
+		}
+	}
+	if h == nil {
+		h, _ = o.Patterns.Handler(r)
+	}
+	_, ok := h.(Judge)
+	return ok
 }
 
 // answersTo holds DNS rebinding off: a page elsewhere can point its own name
