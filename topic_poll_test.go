@@ -12,7 +12,7 @@ import (
 )
 
 // array reads a JSON array of records.
-func array(t *testing.T, text string) (list []topicRecord) {
+func array(t *testing.T, text string) (list []feedRecord) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		t.Fatalf("%q: %v", text, err)
@@ -21,13 +21,13 @@ func array(t *testing.T, text string) (list []topicRecord) {
 }
 
 // lines reads NDJSON as array does.
-func lines(t *testing.T, text string) []topicRecord {
+func lines(t *testing.T, text string) []feedRecord {
 	t.Helper()
 	return array(t, "["+strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", ",")+"]")
 }
 
 // data are the data of records, and the names of controls.
-func data(list []topicRecord) string {
+func data(list []feedRecord) string {
 	var words []string
 	for _, r := range list {
 		if words = append(words, string(r.Data)); r.Control != "" {
@@ -126,7 +126,7 @@ func TestALongPollIsAnsweredAtOnceLaterOrAtItsEnd(t *testing.T) {
 			"a.x?wait=0.05": "open position", "a.x?wait=50ms&since=" + l.epoch + "-7": "resumed position",
 			"a.x?bare&wait=30s&since=" + l.epoch + "-4": "5",
 		} {
-			for accept, read := range map[string]func(*testing.T, string) []topicRecord{"application/json": array, "*/*": lines} {
+			for accept, read := range map[string]func(*testing.T, string) []feedRecord{"application/json": array, "*/*": lines} {
 				code, h, text := ask(t, http.MethodGet, l.url+query, "", "Accept", accept)
 				if strings.Contains(query, "bare") {
 					if strings.Trim(text, "[]\n") != want {

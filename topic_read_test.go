@@ -171,7 +171,7 @@ func TestTheFirstRecordNamesTheTerms(t *testing.T) {
 		{Match: "fast", MaxRate: 5, Heartbeat: 3 * time.Second}, {Match: "still", Heartbeat: leat.Never}, {Match: ">"},
 	}, Timeouts: leat.Timeouts{Heartbeat: 40 * time.Second}})
 	for _, over := range topicTransports {
-		for query, want := range map[string]topicRecord{
+		for query, want := range map[string]feedRecord{
 			"a":                               {Topics: []string{"a"}, Heartbeat: 40},
 			"a?topic=b.*&history=last":        {Topics: []string{"a", "b.*"}, Heartbeat: 40, History: "last"},
 			"a?event=x&event=&maxRate=2.5":    {Topics: []string{"a"}, Heartbeat: 40, Events: []string{"x", ""}, MaxRate: 2.5},

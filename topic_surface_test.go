@@ -80,8 +80,8 @@ func openTopics(t *testing.T, c leat.Config) (*leat.Server, string) {
 	return topicMounts["route"](t, &c)
 }
 
-// A topicRecord is one of a topic, or a control, over any transport.
-type topicRecord struct {
+// A feedRecord is one of a topic, or a control, over any transport.
+type feedRecord struct {
 	Control, ID, From, To, Reason string
 	Topic, Event, Key, Encoding   string
 	Count, Time                   int64
@@ -111,7 +111,7 @@ type topicFeed struct {
 	t     *testing.T
 	resp  *http.Response
 	peer  *wsPeer // of a WebSocket
-	take  func() (*topicRecord, error)
+	take  func() (*feedRecord, error)
 	leave func()
 }
 
@@ -153,8 +153,8 @@ func beginFeed(t *testing.T, over, url string, header ...string) *topicFeed {
 		f.resp, f.leave = s.response(), func() { _ = s.Close() }
 	}
 	in := bufio.NewReader(f.resp.Body)
-	if f.take = func() (*topicRecord, error) { return takeLine(in) }; kind == "sse" {
-		f.take = func() (*topicRecord, error) { return takeEvent(in) }
+	if f.take = func() (*feedRecord, error) { return takeLine(in) }; kind == "sse" {
+		f.take = func() (*feedRecord, error) { return takeEvent(in) }
 	}
 	return f
 }
@@ -185,15 +185,15 @@ func overHTTP2(t *testing.T, method, url, body string, header ...string) (*http.
 	return resp, leave
 }
 
-func parseRecord(text string) (*topicRecord, error) {
-	r := &topicRecord{raw: text}
+func parseRecord(text string) (*feedRecord, error) {
+	r := &feedRecord{raw: text}
 	if err := json.Unmarshal([]byte(text), r); err != nil {
 		return nil, fmt.Errorf("%q: %w", text, err)
 	}
 	return r, nil
 }
 
-func takeLine(in *bufio.Reader) (*topicRecord, error) {
+func takeLine(in *bufio.Reader) (*feedRecord, error) {
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -208,8 +208,8 @@ func takeLine(in *bufio.Reader) (*topicRecord, error) {
 	}
 }
 
-func takeEvent(in *bufio.Reader) (*topicRecord, error) {
-	r := &topicRecord{}
+func takeEvent(in *bufio.Reader) (*feedRecord, error) {
+	r := &feedRecord{}
 	var data []string
 	for {
 		line, err := in.ReadString('\n')
@@ -221,7 +221,7 @@ func takeEvent(in *bufio.Reader) (*topicRecord, error) {
 		value = strings.TrimPrefix(value, " ")
 		switch {
 		case line == "\n" && data == nil:
-			*r = topicRecord{} // a comment
+			*r = feedRecord{} // a comment
 		case line == "\n":
 			text := strings.Join(data, "\n")
 			if r.Event != "" && strings.HasPrefix(r.Event, "leat.") {
@@ -258,7 +258,7 @@ type closedWith struct {
 func (c *closedWith) Error() string { return fmt.Sprintf("close %d %s", c.code, c.reason) }
 
 // record reads a message of a WebSocket, and inflates it.
-func (p *wsPeer) record() (*topicRecord, error) {
+func (p *wsPeer) record() (*feedRecord, error) {
 	for {
 		h, payload, err := p.next()
 		switch {
@@ -273,7 +273,7 @@ func (p *wsPeer) record() (*topicRecord, error) {
 		case h.Opcode == ws.OpPing || h.Opcode == ws.OpPong:
 			continue
 		case h.Opcode == ws.OpBinary:
-			return &topicRecord{raw: string(payload), Encoding: "binary"}, nil
+			return &feedRecord{raw: string(payload), Encoding: "binary"}, nil
 		}
 		if h.RSV1 {
 			tail := "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
@@ -290,7 +290,7 @@ func (p *wsPeer) record() (*topicRecord, error) {
 }
 
 // next reads a record.
-func (f *topicFeed) next() *topicRecord {
+func (f *topicFeed) next() *feedRecord {
 	f.t.Helper()
 	r, err := f.take()
 	if err != nil {
@@ -300,7 +300,7 @@ func (f *topicFeed) next() *topicRecord {
 }
 
 // control reads a control of this name.
-func (f *topicFeed) control(name string) *topicRecord {
+func (f *topicFeed) control(name string) *feedRecord {
 	f.t.Helper()
 	r := f.next()
 	if r.Control != name {
@@ -310,7 +310,7 @@ func (f *topicFeed) control(name string) *topicRecord {
 }
 
 // message reads one with these data.
-func (f *topicFeed) message(data string) *topicRecord {
+func (f *topicFeed) message(data string) *feedRecord {
 	f.t.Helper()
 	r := f.next()
 	if r.Control != "" || string(r.Data) != data {
