@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/pattern"
 	"github.com/leat-dev/leat/internal/topic"
 )
@@ -154,6 +156,26 @@ func cutText(text string) string {
 		return strings.ToValidUTF8(text[:mostKey], "")
 	}
 	return text
+}
+
+// Watch has fn called with true when somebody begins to read the topic, by its name
+// or by a pattern that matches it, whether or not anything has been published to
+// it; and with false when the last reader has left. So what makes messages can
+// rest while nobody reads them. A long poll reads while it waits; who asks for the
+// array of what is kept does not.
+//
+// The calls come one at a time, true and false in turns, from a goroutine that
+// ends with them. Readers who come and go during a call are not told of where they
+// change nothing in the end. When the server is closed, nobody reads.
+func (t *Topic) Watch(fn func(read bool)) {
+	t.srv.topics.hub.Watch(t.name, func(read bool) {
+		defer func() {
+			if v := recover(); v != nil {
+				t.srv.logPanic(&engine.PanicError{Value: v, Stack: debug.Stack()})
+			}
+		}()
+		fn(read)
+	})
 }
 
 // TopicStats are numbers about a topic.

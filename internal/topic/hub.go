@@ -51,7 +51,8 @@ type Hub struct {
 	pumps     []*pump
 	exact     map[string][]*view // by a name they have
 	wild      []*view            // those with a wildcard
-	steps     int64              // of publishing: see Counts
+	watches   map[string][]*watch
+	steps     int64 // of publishing: see Counts
 	janitor   *time.Timer
 	janitorAt time.Time // when it comes; zero: never
 	closed    bool
@@ -67,7 +68,10 @@ var (
 
 // NewHub makes a hub.
 func NewHub(o Options) *Hub {
-	h := &Hub{o: o, epoch: cmp.Or(o.Epoch, newEpoch()), began: time.Now(), logs: map[string]*log{}, exact: map[string][]*view{}}
+	h := &Hub{
+		o: o, epoch: cmp.Or(o.Epoch, newEpoch()), began: time.Now(),
+		logs: map[string]*log{}, exact: map[string][]*view{}, watches: map[string][]*watch{},
+	}
 	n := min(cmp.Or(o.Pumps, runtime.GOMAXPROCS(0)), 64)
 	for i := range n {
 		h.pumps = append(h.pumps, newPump(h, i))
@@ -88,6 +92,11 @@ func (h *Hub) Close() {
 	}
 	for _, p := range h.pumps {
 		p.close()
+	}
+	for _, watches := range h.watches {
+		for _, w := range watches {
+			h.inform(w)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type view struct {
 	logs    map[*log]mark // as they were when they became the view's
 	touched map[*log]mark // of them, those that have had messages since the pump looked
 	readers int
+	watches []*watch // of the topics that it sees
 
 	// The pump's work guards these.
 	place   place
@@ -138,6 +139,7 @@ func (h *Hub) enlist(v *view) {
 	for l := range h.of(&v.terms) {
 		v.add(l)
 	}
+	h.watch(v)
 }
 
 // of gives the topics of some terms.
@@ -166,6 +168,7 @@ func (h *Hub) may(name string, t *Terms) bool {
 
 // delist ends that.
 func (h *Hub) delist(v *view) {
+	h.unwatch(v)
 	for l := range v.logs {
 		v.remove(l)
 	}
