@@ -3,6 +3,7 @@ package site
 import (
 	"cmp"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/leat-dev/leat"
@@ -16,14 +17,16 @@ func Fill(c *leat.Config) {
 }
 
 // Register gives srv the actions of the site, each under its own URL, but only
-// those that an action route of srv reaches. It reads the machine's counters
-// once, so that the first record of /api/machine has rates.
+// those that an action route of srv reaches. Where a topic route leads to
+// /live/machine as well, the machine is a topic, too. It reads the machine's
+// counters once, so that the first record has rates.
 func Register(srv *leat.Server) {
+	here := sync.OnceValue(func() *machine { return newMachine(newSampler(thisMachine(), time.Now)) })
 	actions := []struct {
 		url string
 		new func() http.Handler
 	}{
-		{"/api/machine", func() http.Handler { return newMachine(newSampler(thisMachine(), time.Now)) }},
+		{"/api/machine", func() http.Handler { return here() }},
 		{"/api/progress", func() http.Handler { return http.HandlerFunc(progress) }},
 		{"/api/sensor", func() http.Handler { return newSensor() }},
 		{"/api/quotes", func() http.Handler { return http.HandlerFunc(quotes) }},
@@ -35,5 +38,8 @@ func Register(srv *leat.Server) {
 		if srv.Routed(a.url) {
 			srv.Action(a.url, a.new())
 		}
+	}
+	if srv.Routed("/api/machine") && srv.Routed("/live/machine") {
+		here().publish(srv)
 	}
 }

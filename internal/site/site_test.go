@@ -406,3 +406,40 @@ func TestEndOfTheServerEndsStreamsInGoodOrder(t *testing.T) {
 		t.Errorf("the log says %v", end)
 	}
 }
+
+func TestTheMachineIsATopicOverEveryTransport(t *testing.T) {
+	at := start(t, nil)
+	type message struct {
+		Topic string
+		Count int64
+		Data  machine
+	}
+	records := take[message](t, ask(t, at.url+"/live/machine"), 3)
+	for _, r := range records[1:] { // the first is what the stream begins with
+		if r.Topic != "machine" || r.Count == 0 {
+			t.Errorf("the record is %+v", r)
+		}
+		r.Data.check(t)
+	}
+	events := takeEvents(t, ask(t, at.url+"/live/?topic=machine.cpu&topic=machine.memory", "Accept", "text/event-stream"), 3)
+	both := events[1].Text() + events[2].Text()
+	if events[0].Name != "leat.open" || !strings.Contains(both, `"cores":`) || !strings.Contains(both, `"available":`) {
+		t.Errorf("the events are %+v", events)
+	}
+	var kept []message
+	if err := json.Unmarshal([]byte(body(t, ask(t, at.url+"/live/machine", "Accept", "application/json"))), &kept); err != nil || len(kept) < 2 {
+		t.Errorf("%d are kept: %v", len(kept), err)
+	}
+	if resp, err := http.Post(at.url+"/live/machine", "text/plain", strings.NewReader("x")); err != nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("somebody else publishes: %v %v", resp, err)
+	}
+}
+
+func TestTheMachineIsNoTopicUnlessBothRoutesAre(t *testing.T) {
+	at := start(t, func(c *leat.Config) {
+		c.Routes = []leat.Route{{Match: "/live/", Handler: "topic"}, {}}
+	})
+	if text := body(t, ask(t, at.url+"/live/machine?wait=2s")); strings.Contains(text, `"data"`) {
+		t.Errorf("it has %s", text)
+	}
+}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A status is one record of /api/machine. What this system does not tell is
+// A status is one record of /api/machine, and of the topic machine. What this system does not tell is
 // left out.
 type status struct {
 	Time    int64     `json:"time"`   // milliseconds since 1970
@@ -45,6 +45,23 @@ type diskRate struct {
 type process struct {
 	Memory     uint64 `json:"memory,omitempty"` // resident bytes
 	Goroutines int    `json:"goroutines"`
+}
+
+// A part is a topic of the machine, and what of a record goes there.
+type part struct {
+	topic string
+	of    func(*status) (data any, told bool)
+}
+
+// parts are the whole record, and each of its parts.
+var parts = []part{
+	{"machine", func(s *status) (any, bool) { return s, true }},
+	{"machine.cpu", func(s *status) (any, bool) { return s.CPU, s.CPU != nil }},
+	{"machine.load", func(s *status) (any, bool) { return s.Load, s.Load != nil }},
+	{"machine.memory", func(s *status) (any, bool) { return s.Memory, s.Memory != nil }},
+	{"machine.network", func(s *status) (any, bool) { return s.Network, s.Network != nil }},
+	{"machine.disk", func(s *status) (any, bool) { return s.Disk, s.Disk != nil }},
+	{"machine.process", func(s *status) (any, bool) { return s.Process, true }},
 }
 
 func newStatus(base, current *reading) *status {
