@@ -65,6 +65,9 @@ func (o *serveOptions) load() (*leat.Config, error) {
 		return nil, err
 	}
 	config.Listen = append(config.Listen, o.listen...)
+	if o.config == "" {
+		site.Guard(config)
+	}
 	if o.documents != "" {
 		if _, err := os.ReadDir(o.documents); err != nil {
 			return nil, fmt.Errorf("--documents: %w", err)

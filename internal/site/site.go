@@ -18,8 +18,9 @@ func Fill(c *leat.Config) {
 
 // Register gives srv the actions of the site, each under its own URL, but only
 // those that an action route of srv reaches. Where a topic route leads to
-// /live/machine as well, the machine is a topic, too. It reads the machine's
-// counters once, so that the first record has rates.
+// /live/machine as well, the machine is a topic, too, and there are numbers to try
+// topics with. It reads the machine's counters once, so that the first record has
+// rates.
 func Register(srv *leat.Server) {
 	here := sync.OnceValue(func() *machine { return newMachine(newSampler(thisMachine(), time.Now)) })
 	actions := []struct {
@@ -41,5 +42,6 @@ func Register(srv *leat.Server) {
 	}
 	if srv.Routed("/api/machine") && srv.Routed("/live/machine") {
 		here().publish(srv)
+		numbers(srv)
 	}
 }
