@@ -59,6 +59,25 @@ const talking = [
       await page.getByText(`Other ${visitors} left`).waitFor()
     },
   },
+  {
+    path: '/topic.html?topic=play.%3E&history=all',
+    texts: 60,
+    async speak(page) {
+      await page.locator('#ndjson').getByRole('button', { name: 'Old id' }).click()
+      await page.locator('#ndjson .told [data-control=reset]').waitFor()
+      await page.locator('#ndjson .told summary').first().click()
+      await page.locator('#sse').getByRole('button', { name: 'Cut for 20 s' }).click()
+      await page.getByLabel('Data: JSON').fill('Text '.repeat(40) + 'x'.repeat(200))
+      await page.getByLabel('Event name').fill('leat.x')
+      await page.getByRole('button', { name: 'Publish' }).click()
+      await page.locator('#problem:not(:empty)').waitFor()
+      page.complaints = page.complaints.filter((c) => !c.includes('status of 400')) // which was to be seen
+      await page.getByLabel('Event name').fill('e'.repeat(80))
+      await page.getByRole('button', { name: 'Publish' }).click()
+      await page.locator('#answer:not(:empty)').waitFor()
+      for (const how of ['ndjson', 'websocket', 'poll', 'array']) await page.locator(`#${how} .rows .event`, { hasText: 'eee' }).first().waitFor()
+    },
+  },
 ]
 
 for (const { path, speak } of talking) {
@@ -68,9 +87,10 @@ for (const { path, speak } of talking) {
     for (const width of [320, 360, 540, 768, 1024, 1920]) {
       await page.setViewportSize({ width, height: 800 })
       await page.waitForFunction((w) => innerWidth === w, width)
+      // Data is cut with an ellipsis.
       const wide = await page.evaluate(() => ({
         page: document.documentElement.scrollWidth,
-        out: [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 80)),
+        out: [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest('.rows .data > *')).map((e) => e.outerHTML.slice(0, 80)),
       }))
       assert.deepEqual(wide, { page: width, out: [] })
     }
@@ -185,7 +205,7 @@ for (const { path, speak } of talking) {
     assert.deepEqual(await page.evaluate(namelessAndSmall), wellNamed)
     await speak(page)
     assert.deepEqual(await page.evaluate(namelessAndSmall), wellNamed)
-    assert.equal(await page.locator('#log').getAttribute('role'), 'log') // which is aria-live=polite
+    for (const log of await page.locator('.log').all()) assert.equal(await log.getAttribute('role'), 'log') // which is aria-live=polite
   })
 }
 
@@ -242,4 +262,23 @@ test('the chat makes a picture', async (t) => {
   const picture = await ada.screenshot({ path: renew ? join(root, 'docs/page-chat.png') : undefined })
   assert.ok(picture.length < 200_000, `${picture.length} bytes`)
   assert.deepEqual([...ada.complaints, ...grace.complaints], [])
+})
+
+test('the page of topics makes a picture', async (t) => {
+  const own = await serve()
+  const page = await open(t, own.origin, { path: '/topic.html', viewport: { width: 1280, height: 1130 } })
+  await Promise.all(['ndjson', 'sse', 'websocket', 'poll', 'array'].map((how) => page.locator(`#${how}[data-state=live]`).waitFor()))
+  const renew = Boolean(process.env.LEAT_PICTURES)
+  if (renew) {
+    await page.locator('#sse').getByRole('button', { name: 'Cut for 20 s' }).click()
+    await page.locator('#sse .told [data-control=gap]').waitFor({ timeout: 60_000 })
+    await page.locator('#websocket').getByRole('button', { name: 'Old id' }).click()
+    await page.locator('#ndjson').getByRole('button', { name: 'Cut', exact: true }).click()
+    await page.locator('#ndjson .told [data-control=resumed]').waitFor()
+  }
+  await page.getByRole('button', { name: 'Publish' }).click()
+  await page.locator('#ndjson .rows', { hasText: 'Hello from the mill' }).waitFor()
+  const picture = await page.screenshot({ path: renew ? join(root, 'docs/page-topic.png') : undefined })
+  assert.ok(picture.length < 250_000, `${picture.length} bytes`)
+  assert.deepEqual(page.complaints, [])
 })
