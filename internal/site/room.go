@@ -28,8 +28,9 @@ const (
 	mostIgnored = 50                     // messages beyond that until the guest has to go
 )
 
-// A room is the chat: everybody hears everything that is said in it. Sends
-// never wait, so it is one lock that gives all guests the same order.
+// A room is the chat: everybody hears everything that is said in it. Who may be
+// in it and say what is decided here; how they come and go is a door's, which is
+// chat.go. Sends never wait, so it is one lock that gives all guests the same order.
 type room struct {
 	now func() time.Time
 
@@ -40,14 +41,22 @@ type room struct {
 	last   int64             // id of the latest message
 }
 
-// A guest is a socket of the room. What is below its lock is the room's.
+// A guest is somebody at a door of the room. What it has is the room's, under its
+// lock.
 type guest struct {
-	room    *room
-	socket  *leat.Socket
+	line    line
 	allowed float64 // messages that may come at once
 	heard   time.Time
 
 	name, key string // once it has joined
+}
+
+// A line is what a guest hears by. The room calls it with its lock held.
+type line interface {
+	// send never waits: leat.ErrSlowReader says that there is no place for more.
+	send(data []byte) error
+	// end is the end of the line, with a WebSocket's code and reason.
+	end(code int, reason string)
 }
 
 // newRoom makes an empty room. Its ids begin at the time, so that they grow
@@ -56,18 +65,8 @@ func newRoom(now func() time.Time) *room {
 	return &room{now: now, guests: map[string]*guest{}, last: now().UnixMilli()}
 }
 
-func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	g := &guest{room: r, allowed: mostAtOnce, heard: r.now()}
-	_, _ = leat.Upgrade(w, req, &leat.SocketOptions{
-		Open:    func(s *leat.Socket) { g.socket = s },
-		Message: func(_ *leat.Socket, m leat.Message) { g.message(m) },
-		Close:   func(*leat.Socket, int, string, error) { r.leave(g) },
-		// It is JSON, so it has to be whole, and UTF-8.
-		MaxPacket: leat.Unlimited, PreserveFrames: leat.Off, ValidateUTF: leat.On,
-		// Only a welcome is worth it: the rest would be compressed for each guest.
-		DeflateMin: 16 << 10,
-	})
-}
+// newGuest is somebody who has not joined yet.
+func (r *room) newGuest() *guest { return &guest{allowed: mostAtOnce, heard: r.now()} }
 
 // A wish is what a guest may send.
 type wish struct {
@@ -77,84 +76,79 @@ type wish struct {
 	Text string `json:"text"` // of a say
 }
 
-// message does what a guest wishes, or says why not.
-func (g *guest) message(m leat.Message) {
-	if !g.paced() {
-		return
-	}
-	if m.Type != leat.TextMessage {
-		g.refuse("", "this is a binary message; write JSON as text")
-		return
-	}
-	var w wish
-	switch err := json.Unmarshal(m.Data, &w); {
-	case err != nil:
-		g.refuse("", `this is not what is understood here; write {"type":"join","name":"Ada"} or {"type":"say","text":"Hello"}`)
-	case w.Type == "join":
-		g.join(w)
-	case w.Type == "say":
-		g.say(w.Text)
-	default:
-		g.refuse("", fmt.Sprintf(`%q is no type of a message; write "join" or "say"`, clip(w.Type)))
-	}
+// A refusal says why a message of the guest was not taken.
+type refusal struct {
+	Type string `json:"type"` // "refused"
+	What string `json:"what"` // "join", "say", or "" for what was neither
+	Why  string `json:"why"`
 }
 
-// paced says whether a message may come now. It is the socket's callback alone
-// that calls it.
-func (g *guest) paced() bool {
-	now := g.room.now()
+// A denial is a refusal and the HTTP status that says the same.
+type denial struct {
+	refusal
+	status int
+	after  time.Duration // when it may be granted, where that is known
+}
+
+func deny(status int, what, format string, args ...any) *denial {
+	return &denial{refusal{"refused", what, fmt.Sprintf(format, args...)}, status, 0}
+}
+
+// paced says whether a message of the guest may come now. Who sends far too many
+// has to go.
+func (r *room) paced(g *guest) *denial {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
 	g.allowed = min(mostAtOnce, g.allowed+now.Sub(g.heard).Seconds()/pace.Seconds())
 	g.heard = now
 	g.allowed--
-	switch {
-	case g.allowed < -mostIgnored:
-		_ = g.socket.CloseWith(leat.ClosePolicy, "far too many messages")
-		return false
-	case g.allowed < 0:
-		g.refuse("", fmt.Sprintf("this is too fast: at most %d messages at once, and one each %v", mostAtOnce, pace))
-		return false
+	if g.allowed >= 0 {
+		return nil
 	}
-	return true
+	if g.allowed < -mostIgnored {
+		r.drop(g, leat.ClosePolicy, "far too many messages")
+	}
+	d := deny(http.StatusTooManyRequests, "", "this is too fast: at most %d messages at once, and one each %v", mostAtOnce, pace)
+	d.after = time.Duration(-g.allowed * float64(pace))
+	return d
 }
 
-// join gives a guest its name, and tells everybody.
-func (g *guest) join(w wish) {
+// join gives a guest its name, greets it by what greet does with the welcome, and
+// tells everybody. Where greet answers false the guest leaves again.
+func (r *room) join(g *guest, w wish, greet func(welcome) bool) *denial {
 	name, why := cleanName(w.Name)
 	if why != "" {
-		g.refuse("join", why)
-		return
+		return deny(http.StatusBadRequest, "join", "%s", why)
 	}
-	r := g.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, taken := r.guests[fold(name)]
 	returns := taken && subtle.ConstantTimeCompare([]byte(w.Key), []byte(before.key)) == 1
 	switch {
 	case g.name != "":
-		g.refuse("join", fmt.Sprintf("you are in already, as %q", g.name))
-		return
+		return deny(http.StatusConflict, "join", "you are in already, as %q", g.name)
 	case taken && !returns:
-		g.refuse("join", fmt.Sprintf("%q is here already; choose another name", before.name))
-		return
+		return deny(http.StatusConflict, "join", "%q is here already; choose another name", before.name)
 	case !taken && len(r.guests) >= mostGuests:
-		g.refuse("join", fmt.Sprintf("the room is full: %d are here; try again later", mostGuests))
-		return
+		return deny(http.StatusServiceUnavailable, "join", "the room is full: %d are here; try again later", mostGuests)
 	}
 	g.name, g.key = name, rand.Text()
 	r.guests[fold(name)] = g
 	if returns {
-		_ = before.socket.CloseWith(closeReplaced, "you are here by another connection")
+		before.line.end(closeReplaced, "you are here by another connection")
 	}
-	if !r.welcome(g) {
-		delete(r.guests, fold(name))
-		return
-	}
+	greeted := greet(r.welcome(g))
 	if !returns {
 		r.tell(arrival{"joined", name, len(r.guests), r.now().UnixMilli()}, g)
 	}
+	if !greeted {
+		r.out(g)
+	}
+	return nil
 }
 
-// closeReplaced closes a socket whose guest has come again by another.
+// closeReplaced ends a line whose guest has come again by another.
 const closeReplaced = 4001
 
 // A welcome is the answer to a join.
@@ -166,29 +160,17 @@ type welcome struct {
 	Kept []json.RawMessage `json:"kept"` // the last messages
 }
 
-// welcome tells g who is here and what was said, as much of it as
-// limits.maxMessage lets through.
-func (r *room) welcome(g *guest) bool {
-	w := welcome{Type: "welcome", Name: g.name, Key: g.key}
+// welcome says who is here and what was said.
+func (r *room) welcome(g *guest) welcome {
+	w := welcome{Type: "welcome", Name: g.name, Key: g.key, Kept: make([]json.RawMessage, len(r.kept))}
 	for _, other := range r.guests {
 		w.Here = append(w.Here, other.name)
 	}
 	slices.SortFunc(w.Here, func(a, b string) int { return strings.Compare(fold(a), fold(b)) })
-	for kept := r.kept; ; kept = kept[(len(kept)+1)/2:] {
-		w.Kept = make([]json.RawMessage, len(kept))
-		for i, m := range kept {
-			w.Kept[i] = m
-		}
-		_, err := g.socket.Send(leat.Text(encode(w)))
-		switch {
-		case err == nil:
-			return true
-		case errors.Is(err, leat.ErrTooLarge) && len(kept) > 0:
-			continue
-		}
-		_ = g.socket.CloseWith(leat.CloseTryAgain, "the welcome does not get through: "+err.Error())
-		return false
+	for i, m := range r.kept {
+		w.Kept[i] = m
 	}
+	return w
 }
 
 // An arrival is told when somebody comes or goes.
@@ -203,11 +185,26 @@ type arrival struct {
 func (r *room) leave(g *guest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if g.name == "" || r.guests[fold(g.name)] != g {
-		return
+	r.out(g)
+}
+
+// in says whether a guest is in the room. It is called, like all that follows but
+// say, with the lock held.
+func (r *room) in(g *guest) bool { return g.name != "" && r.guests[fold(g.name)] == g }
+
+// out is what leave does.
+func (r *room) out(g *guest) {
+	if r.in(g) {
+		delete(r.guests, fold(g.name))
+		r.tell(arrival{"left", g.name, len(r.guests), r.now().UnixMilli()}, nil)
 	}
-	delete(r.guests, fold(g.name))
-	r.tell(arrival{"left", g.name, len(r.guests), r.now().UnixMilli()}, nil)
+}
+
+// drop ends a guest's line, and tells the others. It may come again, and gets what
+// was kept.
+func (r *room) drop(g *guest, code int, reason string) {
+	g.line.end(code, reason)
+	r.out(g)
 }
 
 // A said is a message that everybody gets, its speaker too.
@@ -220,32 +217,31 @@ type said struct {
 }
 
 // say has everybody hear the text.
-func (g *guest) say(text string) {
+func (r *room) say(g *guest, text string) *denial {
 	text, why := cleanText(text)
 	if why != "" {
-		g.refuse("say", why)
-		return
+		return deny(http.StatusBadRequest, "say", "%s", why)
 	}
-	r := g.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if g.name == "" || r.guests[fold(g.name)] != g {
-		g.refuse("say", `you are not in the room; join first: {"type":"join","name":"Ada"}`)
-		return
+	if !r.in(g) {
+		return deny(http.StatusForbidden, "say", `you are not in the room; join first: {"type":"join","name":"Ada"}`)
 	}
-	m := said{"said", r.last + 1, g.name, text, r.now().UnixMilli()}
-	data := encode(m)
+	data := encode(said{"said", r.last + 1, g.name, text, r.now().UnixMilli()})
 	// The speaker comes first: what is too large for one is too large for all.
-	if _, err := g.socket.Send(leat.Text(data)); errors.Is(err, leat.ErrTooLarge) {
-		g.refuse("say", "the text is longer than messages may be here (limits.maxMessage)")
-		return
+	if err := g.line.send(data); errors.Is(err, leat.ErrTooLarge) {
+		return deny(http.StatusRequestEntityTooLarge, "say", "the text is longer than messages may be here (limits.maxMessage)")
 	} else if errors.Is(err, leat.ErrSlowReader) {
-		r.drop(g)
+		r.drop(g, leat.CloseTryAgain, tooSlow)
 	}
 	r.last++
 	r.keep(data)
 	r.tellBytes(data, g)
+	return nil
 }
+
+// tooSlow is why a line ends that does not take what is sent.
+const tooSlow = "you read too slowly (limits.queue)"
 
 // keep keeps a message for those who come later.
 func (r *room) keep(data []byte) {
@@ -257,8 +253,7 @@ func (r *room) keep(data []byte) {
 	}
 }
 
-// tell sends v to everybody but one. It is called, like tellBytes and drop,
-// with the lock held.
+// tell sends v to everybody but one.
 func (r *room) tell(v any, but *guest) { r.tellBytes(encode(v), but) }
 
 // tellBytes sends a message to everybody but one. Who is too slow for it is
@@ -269,38 +264,12 @@ func (r *room) tellBytes(data []byte, but *guest) {
 		if g == but {
 			continue
 		}
-		if _, err := g.socket.Send(leat.Text(data)); errors.Is(err, leat.ErrSlowReader) {
+		if err := g.line.send(data); errors.Is(err, leat.ErrSlowReader) {
 			slow = append(slow, g)
 		}
 	}
 	for _, g := range slow {
-		r.drop(g)
-	}
-}
-
-// drop ends a guest that does not read what it is sent. It may come again, and
-// gets what was kept.
-func (r *room) drop(g *guest) {
-	if r.guests[fold(g.name)] != g {
-		return
-	}
-	delete(r.guests, fold(g.name))
-	_ = g.socket.CloseWith(leat.CloseTryAgain, "you read too slowly (limits.queue)")
-	r.tell(arrival{"left", g.name, len(r.guests), r.now().UnixMilli()}, nil)
-}
-
-// A refusal says why a message of the guest was not taken.
-type refusal struct {
-	Type string `json:"type"` // "refused"
-	What string `json:"what"` // "join", "say", or "" for what was neither
-	Why  string `json:"why"`
-}
-
-// refuse tells a guest why its message has no effect. One that does not even
-// read that has to go.
-func (g *guest) refuse(what, why string) {
-	if _, err := g.socket.Send(leat.Text(encode(refusal{"refused", what, why}))); errors.Is(err, leat.ErrSlowReader) {
-		_ = g.socket.CloseWith(leat.CloseTryAgain, "you read too slowly (limits.queue)")
+		r.drop(g, leat.CloseTryAgain, tooSlow)
 	}
 }
 

@@ -33,7 +33,7 @@ func Register(srv *leat.Server) {
 		{"/api/quotes", func() http.Handler { return http.HandlerFunc(quotes) }},
 		{"/api/download", func() http.Handler { return http.HandlerFunc(download) }},
 		{"/ws/echo", func() http.Handler { return http.HandlerFunc(echo) }},
-		{"/ws/chat", func() http.Handler { return newRoom(time.Now) }},
+		{"/ws/chat", func() http.Handler { return http.HandlerFunc(newRoom(time.Now).bySocket) }},
 	}
 	for _, a := range actions {
 		if srv.Routed(a.url) {
