@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxHead bounds the head of an answer.
@@ -275,4 +277,14 @@ func (l *loop) want(c *conn, writing bool) {
 		ev.Events |= syscall.EPOLLOUT
 	}
 	_ = syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, &ev)
+}
+
+// segments are those with data that the kernel has counted for all connections.
+func (l *loop) segments() (n int64) {
+	for _, c := range l.conns {
+		if info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n += int64(info.Data_segs_in)
+		}
+	}
+	return n
 }

@@ -17,7 +17,7 @@ const (
 // records 0, 1, 2 and so on, whole and in order, and no end.
 type reader struct {
 	loop   *loop
-	kind   string
+	lines  lines
 	expect [][]byte // records that were made already
 	total  int64    // records that came
 }
@@ -33,23 +33,30 @@ func newReader(kind, url string) (*reader, error) {
 	if !ok {
 		return nil, fmt.Errorf("kind %q: want %s or %s", kind, SSE, NDJSON)
 	}
-	h := &reader{kind: kind}
+	h := &reader{}
+	h.lines = lines{kind, h.record}
 	h.loop, err = newLoop(t, h, getRequest(&t, "Accept: "+mime))
 	return h, err
 }
 
 func (h *reader) opened(_ *conn, head []byte) error {
-	return wantOK(head, map[string]string{"content-type": streamTypes[h.kind], "transfer-encoding": "chunked"})
+	return wantOK(head, map[string]string{"content-type": streamTypes[h.lines.kind], "transfer-encoding": "chunked"})
 }
 
 func (h *reader) ended(*conn) error { return errEnded }
 
 func (h *reader) read(c *conn, b []byte) error {
-	return c.chunks.feed(b, func(b []byte) error { return h.lines(c, b) })
+	return c.chunks.feed(b, func(b []byte) error { return h.lines.feed(c, b) })
 }
 
-// lines takes text and hands on whole lines.
-func (h *reader) lines(c *conn, b []byte) error {
+// lines are what streams are made of.
+type lines struct {
+	kind   string                    // SSE or NDJSON
+	record func(*conn, []byte) error // gets a line of NDJSON, or the data of an event
+}
+
+// feed takes text and hands on whole lines.
+func (h *lines) feed(c *conn, b []byte) error {
 	for {
 		line, rest, ok := bytes.Cut(b, []byte("\n"))
 		if !ok {
@@ -71,7 +78,7 @@ func (h *reader) lines(c *conn, b []byte) error {
 }
 
 // line takes a line of NDJSON, or one of an event (HTML standard, 9.2.6).
-func (h *reader) line(c *conn, line []byte) error {
+func (h *lines) line(c *conn, line []byte) error {
 	if h.kind == NDJSON {
 		if len(line) == 0 { // a heartbeat
 			return nil

@@ -20,6 +20,7 @@ type verb func(f *flag.FlagSet) func() (any, error)
 
 var verbs = map[string]verb{
 	"burst":      burst,
+	"deliveries": deliveries,
 	"download":   download,
 	"echo":       echo,
 	"handshakes": handshakes,

@@ -2,6 +2,9 @@ package main
 
 import (
 	"flag"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/bench/load"
@@ -59,6 +62,36 @@ func records(f *flag.FlagSet) func() (any, error) {
 	f.StringVar(&r.Kind, "kind", load.NDJSON, "sse or ndjson")
 	f.DurationVar(&r.Every, "every", 20*time.Millisecond, "time between the records of a reader")
 	return func() (any, error) { return r.Run() }
+}
+
+func deliveries(f *flag.FlagSet) func() (any, error) {
+	var d load.Deliveries
+	common(f, &d.URL, "http://127.0.0.1:9000/topic?bare", &d.PID, &d.Conns, 10_000)
+	f.StringVar(&d.Kind, "kind", load.NDJSON, "ws, sse or ndjson; the first wants a URL of ws")
+	f.StringVar(&d.Publish, "publish", "http://127.0.0.1:9000/topic", "where messages are posted to")
+	f.Func("header", "`line` of a post, in place of Content-Type: application/json; may be repeated", func(line string) error {
+		d.Headers = append(d.Headers, line)
+		return nil
+	})
+	f.StringVar(&d.Body, "body", "", "what is posted, with MESSAGE for the message; it alone by default")
+	f.BoolVar(&d.Within, "within", false, "what comes is more than the message: it is a record")
+	f.IntVar(&d.Size, "size", 128, "bytes of a message")
+	f.IntVar(&d.Count, "count", 50, "messages of a pass")
+	depths := f.String("depth", "1,8", "messages under way, a pass for each")
+	f.Float64Var(&d.Rate, "rate", 0, "messages a second, in one pass without -depth")
+	f.DurationVar(&d.Time, "time", 3*time.Second, "time of the pass at a rate")
+	return func() (any, error) {
+		for s := range strings.SplitSeq(*depths, ",") {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 1 {
+				return nil, fmt.Errorf("-depth %s: want numbers from 1", *depths)
+			}
+			if d.Rate == 0 {
+				d.Depths = append(d.Depths, n)
+			}
+		}
+		return d.Run()
+	}
 }
 
 func download(f *flag.FlagSet) func() (any, error) {
