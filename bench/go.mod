@@ -10,11 +10,14 @@ require (
 	github.com/leat-dev/leat v0.0.0
 	github.com/lesismal/nbio v1.6.5
 	github.com/lxzan/gws v1.8.9
+	github.com/tmaxmax/go-sse v0.12.0
+	golang.org/x/sys v0.49.0
 )
 
 require (
 	github.com/dolthub/maphash v0.1.0 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/labstack/gommon v0.5.0 // indirect
 	github.com/lesismal/llib v1.2.2 // indirect
@@ -24,7 +27,6 @@ require (
 	github.com/valyala/fasttemplate v1.2.2 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
 	golang.org/x/net v0.56.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.40.0 // indirect
 )
 

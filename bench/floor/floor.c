@@ -1,6 +1,7 @@
 /* floor: the least that a server can do on this kernel, as a measure for the
  * real ones. One thread, level-triggered epoll, one recv for each readiness,
- * unmasked in place, one send for each recv, and one for each record of a stream.
+ * unmasked in place, one send for each recv, one for each record of a stream, and
+ * one to each reader for each message of the topic, which is framed once.
  * No timeouts, no limits, no checks, the one Sec-WebSocket-Accept for the load's
  * one key, and streams that all want their records as often: not a server to use.
  *
@@ -21,8 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { NONE, WS, SSE, NDJSON, KINDS };
+
 typedef struct {
-	uint8_t open, want_out, sse;
+	uint8_t open, want_out, sse, reads; /* the last: the topic, in this way */
 	uint32_t stream, n; /* its number, or 0, and that of the next record */
 	uint32_t len, cap; /* of in */
 	uint8_t *in;       /* an incomplete frame, or NULL */
@@ -31,6 +34,7 @@ typedef struct {
 } conn;
 
 static conn *conns;
+static int *readers[KINDS], reading[KINDS]; /* of the topic, and how many */
 static int ep;
 static uint8_t rbuf[512 << 10], wbuf[512 << 10];
 
@@ -44,6 +48,11 @@ static void want(int fd, int out) {
 
 static void hangup(int fd) {
 	conn *c = &conns[fd];
+	for (int i = 0; c->reads && i < reading[c->reads]; i++)
+		if (readers[c->reads][i] == fd) {
+			readers[c->reads][i] = readers[c->reads][--reading[c->reads]];
+			break;
+		}
 	free(c->in);
 	free(c->out);
 	memset(c, 0, sizeof *c);
@@ -245,23 +254,83 @@ static int64_t duration(const char *s) {
 	return d;
 }
 
-static void stream(int fd, int sse, const char *every) {
-	char head[200];
-	int n = snprintf(head, sizeof head,
+static void head(int fd, int sse) {
+	char b[200];
+	put(fd, (uint8_t *)b, sprintf(b,
 		"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
-		sse ? "text/event-stream" : "application/x-ndjson");
+		sse ? "text/event-stream" : "application/x-ndjson"));
+}
+
+static void stream(int fd, int sse, const char *every) {
 	conns[fd].sse = sse;
 	conns[fd].stream = ++streams;
-	put(fd, (uint8_t *)head, n);
+	head(fd, sse);
 	record(fd);
 	wait_for((due){now(), every ? duration(every + 6) : 1000000000, fd, streams});
+}
+
+static void to_all(int kind, const uint8_t *b, size_t n) {
+	for (int i = 0; i < reading[kind]; i++)
+		put(readers[kind][i], b, n);
+}
+
+static void publish(const char *body, int n) {
+	static char b[1 << 16];
+	int h = n < 126 ? 2 : 4;
+	if (n > 1 << 15)
+		return;
+	if (reading[WS]) {
+		b[0] = (char)0x81, b[1] = n < 126 ? n : 126;
+		if (h == 4)
+			b[2] = n >> 8, b[3] = n;
+		memcpy(b + h, body, n);
+		to_all(WS, (uint8_t *)b, h + n);
+	}
+	if (reading[SSE])
+		to_all(SSE, (uint8_t *)b, sprintf(b, "%x\r\ndata: %.*s\n\n\r\n", n + 8, n, body));
+	if (reading[NDJSON])
+		to_all(NDJSON, (uint8_t *)b, sprintf(b, "%x\r\n%.*s\n\r\n", n + 1, n, body));
+}
+
+/* Posts to the topic, as many as have come whole. */
+static void posts(int fd, char *s, char *end) {
+	static const char answer[] = "HTTP/1.1 204 No Content\r\n\r\n";
+	conn *c = &conns[fd];
+	for (char *body; (body = strstr(s, "\r\n\r\n")); ) {
+		char *length = strcasestr(s, "content-length:");
+		int n = length ? atoi(length + 15) : 0;
+		if ((body += 4) + n > end)
+			break;
+		publish(body, n);
+		put(fd, (const uint8_t *)answer, sizeof answer - 1);
+		s = body + n;
+	}
+	c->len = end - s;
+	if (c->len)
+		c->in = memcpy(malloc(c->len), s, c->len);
+}
+
+/* A reader of the topic, of the kind that it accepts. */
+static void subscribe(int fd, int kind) {
+	conns[fd].reads = kind;
+	readers[kind][reading[kind]++] = fd;
 }
 
 static void handshake(int fd) {
 	static const char answer[] =
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-	ssize_t n = recv(fd, rbuf, sizeof rbuf, 0);
+	size_t had = conns[fd].len; /* of a post */
+	if (had)
+		memcpy(rbuf, conns[fd].in, had);
+	free(conns[fd].in);
+	conns[fd].in = NULL;
+	ssize_t n = recv(fd, rbuf + had, sizeof rbuf - 1 - had, 0);
+	if (n > 0 && !memcmp(rbuf, "POST", 4)) {
+		rbuf[n += had] = 0;
+		posts(fd, (char *)rbuf, (char *)rbuf + n);
+		return;
+	}
 	if (n < 4 || memcmp(rbuf + n - 4, "\r\n\r\n", 4)) { /* the load sends it at once */
 		hangup(fd);
 		return;
@@ -269,7 +338,14 @@ static void handshake(int fd) {
 	conns[fd].open = 1;
 	rbuf[n - 1] = 0;
 	char *every = strstr((char *)rbuf, "every=");
-	if (!strncmp((char *)rbuf, "GET /sse", 8) || !strncmp((char *)rbuf, "GET /ndjson", 11))
+	if (!strncmp((char *)rbuf, "GET /topic", 10)) {
+		int kind = strstr((char *)rbuf, "Upgrade: ") ? WS : strstr((char *)rbuf, "event-stream") ? SSE : NDJSON;
+		if (kind == WS)
+			put(fd, (const uint8_t *)answer, sizeof answer - 1);
+		else
+			head(fd, kind == SSE);
+		subscribe(fd, kind);
+	} else if (!strncmp((char *)rbuf, "GET /sse", 8) || !strncmp((char *)rbuf, "GET /ndjson", 11))
 		stream(fd, rbuf[5] == 's', every);
 	else
 		put(fd, (const uint8_t *)answer, sizeof answer - 1);
@@ -283,6 +359,8 @@ int main(int argc, char **argv) {
 	if (setrlimit(RLIMIT_NOFILE, &rl))
 		getrlimit(RLIMIT_NOFILE, &rl);
 	conns = calloc(rl.rlim_cur, sizeof *conns); /* untouched pages cost nothing */
+	for (int i = WS; i < KINDS; i++)
+		readers[i] = calloc(rl.rlim_cur, sizeof(int));
 	queue = calloc(queue_size = 4 * rl.rlim_cur, sizeof *queue);
 	const char *port = argc > 2 ? strrchr(argv[2], ':') : NULL;
 	struct sockaddr_in a = {

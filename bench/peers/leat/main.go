@@ -1,6 +1,7 @@
 // Command leat echoes by Leat under its own server, in the event style: nothing
 // waits for a peer, and one that reads too slowly is not read. Its streams are
-// records by the clock, its files what the server does with a folder.
+// records by the clock, its files what the server does with a folder, and its
+// topic is any one, with what it keeps by default.
 package main
 
 import (
@@ -21,6 +22,8 @@ func run(ctx context.Context, o peer.Options) error {
 	srv, err := leat.New(&leat.Config{
 		Listen:    []string{"http://" + o.Addr},
 		Documents: o.Files,
+		Limits:    leat.Limits{Requests: leat.Unlimited}, // all that is published comes on one connection
+		Topics:    []leat.TopicRule{{Match: ">", Subscribe: "public", Publish: "public"}},
 		Logger:    slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -44,6 +47,7 @@ func run(ctx context.Context, o peer.Options) error {
 	})
 	srv.HandleFunc("/ndjson", records(leat.NDJSON))
 	srv.HandleFunc("/sse", records(leat.SSE))
+	srv.Handle("/topic", srv.Topic("bench"))
 	srv.HandleFunc("/plain", peer.Plain)
 	return srv.Run(ctx)
 }
