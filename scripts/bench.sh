@@ -6,10 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-servers=leat,gws,nbio,stdlib limit=4m30s args=()
+servers=leat,gws,nbio,gosse,stdlib limit=4m30s args=()
 if [ "${1:-}" = full ]; then
 	shift
-	servers=leat,gws,nbio,gobwas,coder,gorilla,stdlib,echov4 limit=22m args=(-full -hold 6s)
+	servers=leat,gws,nbio,gobwas,coder,gorilla,gosse,stdlib,echov4 limit=22m args=(-full -hold 6s)
 fi
 go -C bench build -o "$tmp/" ./compare ./peers/...
 if command -v cc >/dev/null; then

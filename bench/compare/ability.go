@@ -16,18 +16,25 @@ const (
 	streams    ability = "streams"    // /sse and /ndjson
 	files      ability = "files"      // of the folder -files
 	plain      ability = "plain"      // /plain
+
+	// Readers of /topic, to which posts to it are delivered.
+	topicSockets ability = "topicSockets"
+	topicEvents  ability = "topicEvents"
+	topicLines   ability = "topicLines"
+	topicRecords ability = "topicRecords" // all of them without ?bare, as records
 )
 
 var abilities = map[string][]ability{
-	"leat":    {webSockets, deflate, closure, streams, files, plain},
-	"gws":     {webSockets, deflate, plain},
+	"leat":    {webSockets, deflate, closure, streams, files, plain, topicSockets, topicEvents, topicLines, topicRecords},
+	"gws":     {webSockets, deflate, plain, topicSockets},
 	"coder":   {webSockets, deflate, plain},
 	"gorilla": {webSockets, deflate, plain},
 	"nbio":    {webSockets, deflate},
 	"gobwas":  {webSockets},
-	"stdlib":  {streams, files, plain},
+	"stdlib":  {streams, files, plain, topicEvents, topicLines},
+	"gosse":   {topicEvents},
 	"echov4":  {streams, files, plain},
-	"floor":   {webSockets, streams},
+	"floor":   {webSockets, streams, topicSockets, topicEvents, topicLines},
 }
 
 // can says whether a server does what a work needs. One that is not listed

@@ -152,6 +152,8 @@ func TestServersGetTheWorkThatTheyCan(t *testing.T) {
 		{"leat@goroutine", streams, true},
 		{"floor", deflate, false},
 		{"gobwas", anything, true},
+		{"gosse", topicEvents, true},
+		{"gws", topicLines, false},
 		{"a server of your own", webSockets, true},
 		{"a server of your own", streams, false},
 	} {

@@ -40,7 +40,7 @@ type options struct {
 
 func main() {
 	o := options{log: os.Stderr}
-	servers := flag.String("servers", "leat,gws,nbio,stdlib,floor", "programs in -bin, first the one to compare")
+	servers := flag.String("servers", "leat,gws,nbio,gosse,stdlib,floor", "programs in -bin, first the one to compare")
 	works := flag.String("work", "", "run the work whose name matches this `expression`")
 	flag.BoolVar(&o.full, "full", false, "run all the work, not only what five minutes allow")
 	flag.StringVar(&o.bin, "bin", "bin", "`folder` of the servers' programs")

@@ -46,6 +46,10 @@ type table struct {
 const (
 	echoTable    = "echo"
 	streamTable  = "streams and files"
+	deliverTable = "deliveries"
+	lateTable    = "how late"
+	segmentTable = "segments"
+	readerTable  = "readers"
 	connectTable = "connections"
 	upgradeTable = "of the same server"
 	idleTable    = "idle"
@@ -58,6 +62,10 @@ const (
 var tables = []table{
 	{echoTable, "CPU time of the server's process for a message, µs", true},
 	{streamTable, "CPU time of the server's process for a record, or a MiB, µs", true},
+	{deliverTable, "CPU time of the server's process for a message of 128 bytes to one reader, µs", true},
+	{lateTable, "From publishing, or when it was due, to a reader's last byte, the 99th percentile, ms", false},
+	{segmentTable, "Segments that the kernel has sent for a message to one reader: its writes, where the reader keeps up", false},
+	{readerTable, "Memory of the server's process for each of " + thousands(manyReaders) + " readers, and what is kept for them, bytes", true},
 	{connectTable, "CPU time of the server's process for a connection, µs", true},
 	{upgradeTable, "Connecting and upgrading, as a multiple of connecting, one GET and the end", false},
 	{idleTable, "Memory of the server's process for each of " + thousands(idleConns) + " idle connections, bytes", true},

@@ -30,6 +30,9 @@ const (
 	each  = false // in each round
 )
 
+// manyReaders are as many as the memory of a reader is told of.
+const manyReaders = 10_000
+
 // fileSize is that of the file to download.
 const fileSize = 8 << 20
 
@@ -53,6 +56,20 @@ var works = []work{
 	download("a MiB of a file", quick, load.Download{Conns: 8, Size: fileSize}),
 	handshakes("handshakes", quick, each, load.Handshakes{Open: 1000, Count: 5000}),
 	handshakes("handshakes, 50,000", full, once, load.Handshakes{Open: 10_000, Count: 50_000}),
+	deliveries(quick, topicSockets, load.WebSocket, 2000),
+	deliveries(quick, topicEvents, load.SSE, 2000),
+	deliveries(quick, topicLines, load.NDJSON, 2000),
+	deliveries(full, topicSockets, load.WebSocket, manyReaders),
+	deliveries(full, topicEvents, load.SSE, manyReaders),
+	deliveries(full, topicLines, load.NDJSON, manyReaders),
+	deliveries(full, topicRecords, load.WebSocket, manyReaders),
+	deliveries(full, topicRecords, load.NDJSON, manyReaders),
+	deliveriesAt(quick, topicSockets, load.WebSocket, 100),
+	deliveriesAt(quick, topicEvents, load.SSE, 100),
+	deliveriesAt(quick, topicLines, load.NDJSON, 100),
+	deliveriesAt(full, topicSockets, load.WebSocket, 500),
+	deliveriesAt(full, topicEvents, load.SSE, 500),
+	deliveriesAt(full, topicLines, load.NDJSON, 500),
 	idle("WebSocket", full, webSockets, "/ws", load.WebSocket, 5000),
 	idle("WebSocket", quick, webSockets, "/ws", load.WebSocket, 10_000),
 	idle("WebSocket", full, webSockets, "/ws", load.WebSocket, idleConns),
