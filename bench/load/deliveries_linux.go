@@ -141,12 +141,16 @@ func (h *deliverer) opened(c *conn, head []byte) error {
 	if h.Kind == WebSocket {
 		return h.webSocket.opened(c, head)
 	}
-	return wantOK(head, map[string]string{"content-type": streamTypes[h.Kind], "transfer-encoding": "chunked"})
+	c.unchunked = field(head, "transfer-encoding") == "" // it ends with the connection
+	return wantOK(head, map[string]string{"content-type": streamTypes[h.Kind]})
 }
 
 func (h *deliverer) read(c *conn, b []byte) error {
 	h.now = now()
-	if h.Kind != WebSocket {
+	switch {
+	case c.unchunked:
+		return h.lines.feed(c, b)
+	case h.Kind != WebSocket:
 		return c.chunks.feed(b, func(b []byte) error { return h.lines.feed(c, b) })
 	}
 	return c.parser.feed(b,

@@ -99,6 +99,9 @@ func begin(w http.ResponseWriter, r *http.Request) (send func(string) error, _ e
 		format = "data: %s\n\n"
 	}
 	w.Header().Set("Content-Type", mime)
+	if r.URL.Path == "/unchunked" {
+		w.Header().Set("Transfer-Encoding", "identity")
+	}
 	flush := http.NewResponseController(w).Flush
 	return func(m string) error {
 		_, _ = fmt.Fprintf(w, format, m)
@@ -115,10 +118,10 @@ func deliveries(kind, url string) load.Deliveries {
 }
 
 func TestDeliveriesThatAreRightAreCounted(t *testing.T) {
-	for _, kind := range []string{load.WebSocket, load.SSE, load.NDJSON} {
-		t.Run(kind, func(t *testing.T) {
+	for _, c := range []struct{ kind, path string }{{load.WebSocket, ""}, {load.SSE, ""}, {load.NDJSON, ""}, {load.SSE, "unchunked"}} {
+		t.Run(c.kind+c.path, func(t *testing.T) {
 			t.Parallel()
-			d := deliveries(kind, serveTopic(t, &topic{}))
+			d := deliveries(c.kind, serveTopic(t, &topic{})+c.path)
 			passes, err := d.Run()
 			if err != nil || len(passes) != 2 {
 				t.Fatal(passes, err)

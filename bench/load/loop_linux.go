@@ -54,6 +54,7 @@ type conn struct {
 	parser         parser  // of a WebSocket
 	offset         int     // in the file that comes
 	chunks         chunked // of a stream
+	unchunked      bool    // it is not in any
 	event          []byte  // the data of one
 	inEvent        bool    // it has come, and the end of the event has not
 }
