@@ -123,10 +123,7 @@ func (c *conn) sips() bool {
 	switch {
 	case c.writing:
 		return true // and so starts the time anew
-	case c.out != nil || c.secure != nil:
-	case c.queue != nil: // behind an offer that was cut between two units
-		c.out, c.queue, c.at = c.queue, nil, 0
-	default:
+	case c.out == nil && c.secure == nil:
 		return c.drains()
 	}
 	c.writing, c.blocked = true, false

@@ -78,8 +78,8 @@ func (c *conn) offer(joined []byte, units [][]byte) (taken int) {
 }
 
 // drains says whether the peer has taken something since an offer was cut between
-// two units: there is nothing to try it with. Until then at is what the system
-// held for it.
+// two units: nothing is begun that could be tried. Until then at is what the
+// system held for it.
 func (c *conn) drains() bool {
 	before := c.at
 	c.at = queued(c.fd)
@@ -124,7 +124,7 @@ func (c *conn) offerSecure(joined []byte, units [][]byte) (taken int) {
 		return taken
 	}
 	c.listen()
-	if taken < len(units) || c.queue != nil || c.urged || c.ending || c.offers&offersOwed != 0 || c.secure.waits() { // as in direct
+	if c.queue != nil || c.urged || c.ending || c.offers&offersOwed != 0 || c.secure.waits() { // as in direct
 		c.wake()
 	}
 	return taken
