@@ -49,7 +49,7 @@ func least(t *testing.T) (near, far net.Conn) {
 // is left of it comes first, whatever is said meanwhile.
 func TestAUnitIsCutAnywhere(t *testing.T) {
 	t.Parallel()
-	const size, most = 11, 1 << 20
+	const size, most = 11, 256 << 10
 	for name, e := range offering() {
 		for _, then := range []string{"", "s", "!", "s!"} {
 			t.Run(fmt.Sprintf("%s, then %q", name, then), func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestAPeerThatTakesALittleOfAnOfferIsKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := newWritten()
-			c := e.Adopt(near, nil, h, &engine.Options{Budget: 100, Stall: 500 * time.Millisecond})
+			c := e.Adopt(near, nil, h, &engine.Options{Budget: 100, Stall: 2 * time.Second})
 			all, units := ones(1 << 20)
 			if name == "cut anywhere" {
 				units = [][]byte{all}
@@ -244,7 +244,7 @@ func TestAPeerThatTakesALittleOfAnOfferIsKept(t *testing.T) {
 				}
 			}
 			for range sips {
-				<-time.After(200 * time.Millisecond) // 1.2 s in all, above Stall
+				<-time.After(400 * time.Millisecond) // 2.4 s in all, above Stall
 				readFull(t, far, sip)
 			}
 			select {
