@@ -60,24 +60,23 @@ func (t *topics) upgrade(w http.ResponseWriter, r *http.Request, q *topicRequest
 	if headerHas(r.Header, "Sec-Websocket-Protocol", topicProtocol) {
 		o.Protocols = []string{topicProtocol}
 	}
-	s, err := upgradeFor(t.srv, w, r, &o)
+	s, err := upgradeFor(t.srv, w, r, &o, f)
 	if err != nil {
 		if leave != nil {
 			leave()
 		}
 		return
 	}
-	s.fed.Store(f)
-	f.begin(s)
+	f.begin(s) // unless its first message has done so
 }
 
 // topicSocketOptions are those of sockets that read topics. What they publish is
 // whole, and JSON.
 var topicSocketOptions = SocketOptions{
 	Message: func(s *Socket, m Message) {
-		if f := s.fed.Load(); f != nil {
-			f.message(s, m)
-		}
+		f := s.fed.Load()
+		f.begin(s)
+		f.message(s, m)
 	},
 	Protocols: []string{}, MaxPacket: Unlimited, PreserveFrames: Off, ValidateUTF: On,
 }

@@ -24,11 +24,12 @@ import (
 // Pages of other origins are refused, unless webSockets.origins or
 // SocketOptions.Origins name them.
 func Upgrade(w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket, error) {
-	return upgradeFor(serverOf(r.Context()), w, r, o)
+	return upgradeFor(serverOf(r.Context()), w, r, o, nil)
 }
 
-// upgradeFor is Upgrade for a server that need not be the one that leads the request.
-func upgradeFor(srv *Server, w http.ResponseWriter, r *http.Request, o *SocketOptions) (*Socket, error) {
+// upgradeFor is Upgrade for a server that need not be the one that leads the request,
+// and for a reader of topics, who may be nil.
+func upgradeFor(srv *Server, w http.ResponseWriter, r *http.Request, o *SocketOptions, fed *fedSocket) (*Socket, error) {
 	x := serve.Of(r.Context())
 	if x != nil && x.Refused() {
 		return nil, errRefused
@@ -46,6 +47,9 @@ func upgradeFor(srv *Server, w http.ResponseWriter, r *http.Request, o *SocketOp
 	t.opens, t.protocol = u.b.Sockets.Open, answer.Protocol
 	s := newSocket(u.srv.settings.take(o.callbacks(), t), answer.Deflate)
 	s.from, s.remote = &origin{x: x}, addressOf(r.RemoteAddr)
+	if fed != nil {
+		s.fed.Store(fed)
+	}
 	if x == nil || !x.Bare(r.Context()) {
 		s.extra().values = context.WithoutCancel(r.Context())
 	}
