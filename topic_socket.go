@@ -11,6 +11,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/pattern"
+	"github.com/leat-dev/leat/internal/serve"
 	"github.com/leat-dev/leat/internal/topic"
 )
 
@@ -24,6 +25,7 @@ const tokenTime = 10 * time.Second
 type fedSocket struct {
 	t     *topics
 	leave func() // its address's share; nil: nothing is counted
+	beats time.Duration
 	sub   atomic.Pointer[topic.Sub]
 
 	mu     sync.Mutex
@@ -47,7 +49,7 @@ func (t *topics) upgrade(w http.ResponseWriter, r *http.Request, q *topicRequest
 		t.refuse(w, r, err)
 		return
 	}
-	f := &fedSocket{t: t, leave: leave, wants: q}
+	f := &fedSocket{t: t, leave: leave, wants: q, beats: t.srv.bounds(serve.Of(r.Context())).Heartbeat}
 	switch {
 	case t.srv.config.Authorize != nil:
 		c.request = r.Clone(context.WithoutCancel(r.Context()))
@@ -98,7 +100,7 @@ func (f *fedSocket) begin(s *Socket) {
 		}
 	}
 	q := f.wants
-	f.t.terms(&q.terms, f.t.srv.bounds(nil).Heartbeat)
+	f.t.terms(&q.terms, f.beats)
 	q.terms.Grant = c.patterns()
 	q.terms.Encoding = encodingSocket
 	if q.bare {
