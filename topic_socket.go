@@ -113,7 +113,12 @@ func (f *fedSocket) begin(s *Socket) {
 	f.wants = nil
 	f.sub.Store(sub)
 	f.until(s)
-	f.t.join(sub, s.conn, (*fedEnd)(s), q, begin)
+	if mute(sub) {
+		f.t.join(sub, s.conn, (*fedEnd)(s), q, begin)
+		return
+	}
+	f.answer(s, recordOf(begin, q)) // ahead of the answers to what has come already
+	sub.Join(s.conn, (*fedEnd)(s))
 }
 
 // who is the caller. It is called with mu held.
