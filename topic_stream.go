@@ -37,20 +37,18 @@ func (t *topics) stream(w http.ResponseWriter, r *http.Request, q *topicRequest,
 	if leave != nil {
 		s.extra().leave = leave
 	}
-	if at := c.expires(); !at.IsZero() {
-		s.extra().expiry = &expiry{at: ticks(time.Now().Add(time.Until(at)))}
-	}
 	over := s.over
 	s.mu.Unlock()
 	if over || r.Method == http.MethodHead { // or its reader has left meanwhile
 		s.unsubscribe()
 		return
 	}
-	s.handOver(func() { t.subscribe(s, form, q) })
+	expires := c.expires()
+	s.handOver(func() { t.subscribe(s, form, q, expires) })
 }
 
 // subscribe has a stream that is handed over read its topics.
-func (t *topics) subscribe(s *Stream, form int, q *topicRequest) {
+func (t *topics) subscribe(s *Stream, form int, q *topicRequest, expires time.Time) {
 	s.mu.Lock()
 	conn, chunked := s.conn, s.chunked
 	s.mu.Unlock()
@@ -63,13 +61,18 @@ func (t *topics) subscribe(s *Stream, form int, q *topicRequest) {
 	s.sub.Store(sub)
 	s.mu.Lock()
 	over := s.over
-	s.schedule()
 	s.mu.Unlock()
 	if over {
 		s.unsubscribe()
 		return
 	}
 	t.join(sub, conn, (*fed)(s), q, begin)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !expires.IsZero() { // which may have to be told at once, behind the first record
+		s.extra().expiry = &expiry{at: ticks(time.Now().Add(time.Until(expires)))}
+	}
+	s.schedule()
 }
 
 // join has a reader begin, by what it is to be told first.
