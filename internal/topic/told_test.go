@@ -121,3 +121,46 @@ func TestAttemptsToPublishTakeLittleSpace(t *testing.T) {
 		t.Errorf("%v, and again %v, %v", last, again, err)
 	}
 }
+
+func TestAReaderOfTheLatestIsToldOnceOfWhatItMissed(t *testing.T) {
+	o := encoders(false)
+	o.Pumps = 1
+	o.Rule = func(name string) *topic.Rule { return &topic.Rule{Count: 100, Slow: topic.SlowLatest} }
+	h := topic.NewHub(o)
+	defer h.Close()
+	r := newReader(t, 0)
+	r.join(h, names("a", "b"), topic.Start{})
+	publish(t, h, "b", "first", "") // it is kept, so the first gap ends before it
+	for i := range 150 {
+		publish(t, h, "a", fmt.Sprint(i), "")
+	}
+	r.wait("an offer", func([]string) bool { return r.offers > 0 })
+	for gap := false; !gap; runtime.Gosched() { // and nothing behind it
+		r.mu.Lock()
+		gap = len(r.seen()) > 1
+		idle := r.room == 0
+		r.mu.Unlock()
+		if !gap && idle {
+			r.allow(1)
+		}
+	}
+	for i := range 100 {
+		publish(t, h, "a", fmt.Sprint(150+i), "")
+	}
+	r.allow(plenty)
+	lines := r.wait("the last", func(l []string) bool { return parse(t, l[len(l)-1]).count == 250 })
+	missed, told := int64(0), []int64{}
+	got := 0
+	for _, text := range lines {
+		l := parse(t, text)
+		if l.control != nil {
+			missed += l.control.Missed["a"]
+			told = append(told, l.control.Missed["a"])
+		} else if l.topic == "a" {
+			got++
+		}
+	}
+	if missed+int64(got) != 250 {
+		t.Errorf("%d came and %d are missing, of 250: %v", got, missed, told)
+	}
+}

@@ -199,7 +199,7 @@ func (v *view) miss(p *place, logs map[*log]mark, upto uint64, b *batch) {
 		if b.passed == nil {
 			b.passed = map[*log]mark{}
 		}
-		b.passed[l] = mark{count: l.first() - 1, from: at.from}
+		b.passed[l] = mark{count: l.first() - 1, from: l.lost}
 		gap.AtLeast = gap.AtLeast || !exact
 		if n > 0 {
 			gap.Missed[l.name], gap.Counts[l.name] = n, l.first()-1
