@@ -30,8 +30,8 @@ const (
 // logs.
 func (v *view) next(p *place, logs map[*log]mark, upto uint64, behind bool) (b batch) {
 	v.miss(p, logs, upto, &b)
-	if b.ends {
-		b.to = b.from
+	if b.ends { // what is behind the gap is for those who come later
+		b.to, b.more = b.from, true
 		return b
 	}
 	bytes := 0

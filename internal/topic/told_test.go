@@ -164,3 +164,32 @@ func TestAReaderOfTheLatestIsToldOnceOfWhatItMissed(t *testing.T) {
 		t.Errorf("%d came and %d are missing, of 250: %v", got, missed, told)
 	}
 }
+
+func TestWhoComesBehindThoseThatWereDroppedMissesNothing(t *testing.T) {
+	o := encoders(false)
+	o.Pumps = 1
+	o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100, Slow: topic.SlowEnd} }
+	h := topic.NewHub(o)
+	defer h.Close()
+	first, second := newReader(t, plenty), newReader(t, plenty)
+	first.join(h, names("a", "b"), topic.Start{})
+	first.wait("the open", func(l []string) bool { return len(l) == 1 })
+	publish(t, h, "b", "", "")
+	first.wait("a message", func(l []string) bool { return len(l) == 2 })
+	if _, err := h.Publish(append(make200("a"), make200("b")[:50]...), ""); err != nil {
+		t.Fatal(err)
+	}
+	first.wait("the end", func([]string) bool { return first.dropped != nil })
+	second.join(h, names("a", "b"), topic.Start{})
+	for i := range 200 {
+		for _, name := range []string{"a", "b"} {
+			publish(t, h, name, "", "")
+		}
+		lines := second.wait("what is published", func(l []string) bool { return len(l) >= 2*i+3 || second.dropped != nil })
+		if l := parse(t, lines[2*i+2]); second.dropped != nil || l.topic != "b" || l.count != int64(52+i) {
+			t.Fatalf("round %d: it gets %q, and ends with %v", i, lines[2*i+1:], second.dropped)
+		}
+	}
+	first.sub.Leave()
+	second.sub.Leave()
+}
