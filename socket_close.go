@@ -249,8 +249,8 @@ func (s *Socket) close(reason error) {
 		unbind = s.from.unbind
 	}
 	metric := reasonOf(err)
-	if errors.Is(f.cause, ErrShutdown) {
-		metric = metrics.Shutdown
+	if errors.Is(f.cause, ErrShutdown) || f.cause != nil && s.fed.Load() != nil {
+		metric = reasonOf(f.cause)
 	}
 	s.mu.Unlock()
 	var panicked *engine.PanicError

@@ -33,15 +33,21 @@ func topicToken(in time.Duration, subscribe, publish string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }
 
+// secretFile has the secret.
+func secretFile(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(name, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // guarded serves topics of each kind by a route, beside mine: open.>, closed.>,
 // and all others with a token.
 func guarded(t *testing.T, mount string, c leat.Config) (*leat.Server, string) {
 	t.Helper()
-	key := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(key, []byte(secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.Tokens.Keys = []leat.TokenKey{{Algorithm: "HS256", File: key}}
+	c.Tokens.Keys = []leat.TokenKey{{Algorithm: "HS256", File: secretFile(t)}}
 	c.Topics = append(c.Topics,
 		leat.TopicRule{Match: "open.>", Subscribe: "public", Publish: "public"},
 		leat.TopicRule{Match: "closed.>", Subscribe: "none", Publish: "none"},
