@@ -60,6 +60,7 @@ type caller struct {
 	grant   *access.Grant // nil: there is no token
 	token   string
 	invalid error // what is wrong with the token
+	ambient bool  // the token came as a cookie, of which the page may know nothing
 }
 
 // callerOf looks at a request's token. Where the program decides, none is looked at.
@@ -75,7 +76,8 @@ func (t *topics) callerOf(r *http.Request) caller {
 		}
 		c.invalid = errTicket // unless the cookie of its first use is there
 	}
-	token, _, err := access.FromRequest(r)
+	token, from, err := access.FromRequest(r)
+	c.ambient = from == access.Cookies
 	switch {
 	case err != nil:
 		c.invalid = err

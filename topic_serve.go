@@ -119,7 +119,7 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 	socket, later := isUpgrade(r), false
 	for _, p := range q.terms.Patterns {
 		if err := c.may(access.Subscribe, p); err != nil {
-			if later = socket && t.mayComeLater(err); later {
+			if later = socket && c.mayComeLater(err); later {
 				break
 			}
 			t.refuse(w, r, err)

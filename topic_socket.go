@@ -36,10 +36,11 @@ type fedSocket struct {
 	over   bool
 }
 
-// mayComeLater says whether a token that is missing may be the first message.
-func (t *topics) mayComeLater(err error) bool {
+// mayComeLater says whether a token that is missing may be the first message. Who
+// has sent a wrong one is waiting for the answer to that.
+func (c *caller) mayComeLater(err error) bool {
 	var denied *accessError
-	return t.verifier != nil && errors.As(err, &denied) && denied.status == http.StatusUnauthorized
+	return c.t.verifier != nil && (c.invalid == nil || c.ambient) && errors.As(err, &denied) && denied.status == http.StatusUnauthorized
 }
 
 // upgrade answers a reader with a WebSocket.
