@@ -71,6 +71,9 @@ func onceOf(name, key string) string {
 
 // publish appends entries.
 func (t *topics) publish(entries []topic.Entry, once string) (Receipt, error) {
+	if err := t.takeOver(); err != nil {
+		return Receipt{}, err
+	}
 	r, err := t.hub.Publish(entries, once)
 	switch {
 	case errors.Is(err, topic.ErrClosed):

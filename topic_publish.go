@@ -318,6 +318,8 @@ func statusOf(err error) int {
 		return capped.status
 	case errors.Is(err, ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, errState):
+		return http.StatusInternalServerError
 	case errors.Is(err, ErrTopics), errors.Is(err, ErrShutdown):
 		return http.StatusServiceUnavailable
 	}

@@ -25,6 +25,7 @@ type topics struct {
 	stopping context.Context // done when the server stops
 	stop     context.CancelFunc
 	sources  sources
+	saved    savedState
 	closing  sync.Once
 }
 
