@@ -182,7 +182,11 @@ func overHTTP2(t *testing.T, method, url, body string, header ...string) (*http.
 	if resp.ProtoMajor != 2 {
 		t.Fatalf("it is %s", resp.Proto)
 	}
-	return resp, leave
+	return resp, func() {
+		leave()
+		_ = resp.Body.Close()
+		tr.CloseIdleConnections()
+	}
 }
 
 func parseRecord(text string) (*feedRecord, error) {
