@@ -311,7 +311,10 @@ type tornError struct{ error }
 // until reads until it is so.
 func (r *topicReader) until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for !so() {
+	for end := time.Now().Add(patience); !so(); {
+		if time.Now().After(end) {
+			t.Fatalf("%s: never: %s", r.kind, what)
+		}
 		if err := r.read(len(r.buf)); err != nil {
 			t.Fatalf("%s: %s: %v", r.kind, what, err)
 		}
