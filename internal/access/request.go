@@ -25,12 +25,13 @@ type Where string
 const (
 	Nowhere       Where = ""
 	Authorization Where = "Authorization"
-	Cookies       Where = "Cookie"
 	Subprotocol   Where = "Sec-WebSocket-Protocol"
+	Cookies       Where = "Cookie"
 )
 
 // FromRequest returns the first token of a request: of Authorization, of the
-// cookie, of the subprotocols. It is yet to be verified. Authorization of another
+// subprotocols, of the cookie, which comes by itself and may be that of another
+// topic's ticket. It is yet to be verified. Authorization of another
 // scheme than Bearer is somebody else's; one that is no credentials is an error,
 // and so is a bearer without a token: who sends that means something by it.
 func FromRequest(r *http.Request) (token string, from Where, err error) {
@@ -43,9 +44,6 @@ func FromRequest(r *http.Request) (token string, from Where, err error) {
 	default:
 		return "", Authorization, errors.New("there is more than one Authorization; send one")
 	}
-	if c, err := r.Cookie(CookieName); err == nil && c.Value != "" {
-		return c.Value, Cookies, nil
-	}
 	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
 		for name := range strings.SplitSeq(line, ",") {
 			if token, ok := strings.CutPrefix(strings.TrimSpace(name), SubprotocolPrefix); ok {
@@ -55,6 +53,9 @@ func FromRequest(r *http.Request) (token string, from Where, err error) {
 				return token, Subprotocol, nil
 			}
 		}
+	}
+	if c, err := r.Cookie(CookieName); err == nil && c.Value != "" {
+		return c.Value, Cookies, nil
 	}
 	return "", Nowhere, nil
 }

@@ -28,7 +28,7 @@ func TestATokenIsFoundWhereItMayStand(t *testing.T) {
 		{"subprotocol", http.Header{"Sec-Websocket-Protocol": {"leat, leat.token.a.b.c"}}, "a.b.c", Subprotocol, ""},
 		{"second line", http.Header{"Sec-Websocket-Protocol": {"leat", "chat,leat.token.a.b.c,x"}}, "a.b.c", Subprotocol, ""},
 		{"header before cookie", http.Header{"Authorization": {"Bearer a.b.c"}, "Cookie": {"leat-token=d.e.f"}}, "a.b.c", Authorization, ""},
-		{"cookie before subprotocol", http.Header{"Cookie": {"leat-token=a.b.c"}, "Sec-Websocket-Protocol": {"leat.token.d.e.f"}}, "a.b.c", Cookies, ""},
+		{"subprotocol before cookie", http.Header{"Cookie": {"leat-token=a.b.c"}, "Sec-Websocket-Protocol": {"leat.token.d.e.f"}}, "d.e.f", Subprotocol, ""},
 		{"another scheme", http.Header{"Authorization": {"Basic YTpi"}, "Cookie": {"leat-token=a.b.c"}}, "a.b.c", Cookies, ""},
 		{"bare", http.Header{"Authorization": {"a.b.c"}, "Cookie": {"leat-token=d.e.f"}}, "", Authorization, malformed},
 		{"no token", http.Header{"Authorization": {"Bearer "}}, "", Authorization, malformed},
