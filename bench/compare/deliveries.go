@@ -15,7 +15,7 @@ func deliveries(quick bool, needs ability, kind string, n int) work {
 	name := deliveriesName(needs, kind, n)
 	return work{name, needs, quick, each, func(s running) (f []figure, _ any, _ error) {
 		d := deliveriesTo(s, needs, kind, n)
-		d.Count, d.Depths = max(10, 100_000/n), []int{1, 8}
+		d.Count, d.Depths = max(24, 100_000/n), []int{1, 8}
 		passes, err := d.Run()
 		for _, p := range passes {
 			row := name
@@ -32,9 +32,9 @@ func deliveries(quick bool, needs ability, kind string, n int) work {
 }
 
 // deliveriesAt is a topic of n readers that has 1,000 messages a second.
-func deliveriesAt(quick bool, needs ability, kind string, n int) work {
+func deliveriesAt(quick, once bool, needs ability, kind string, n int) work {
 	name := deliveriesName(needs, kind, n) + ", 1,000 a second"
-	return work{name, needs, quick, each, func(s running) (f []figure, _ any, _ error) {
+	return work{name, needs, quick, once, func(s running) (f []figure, _ any, _ error) {
 		d := deliveriesTo(s, needs, kind, n)
 		d.Rate, d.Time = 1000, max(time.Second, s.measure)
 		passes, err := d.Run()
