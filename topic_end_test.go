@@ -75,52 +75,55 @@ func namesATime(reason string) bool {
 
 func TestATokensEndIsToldAndThenTheStreamEnds(t *testing.T) {
 	for mount := range topicMounts {
-		srv, base := guarded(t, mount, leat.Config{})
-		auth := func(in time.Duration) string { return "Authorization: Bearer " + topicToken(in, "room.*", "room.*") }
-		var soonest, later []*topicFeed
-		for _, over := range topicTransports {
-			soonest = append(soonest, followTopic(t, over, base+"room.a", auth(600*time.Millisecond)))
-			later = append(later, followTopic(t, over, base+"room.a", auth(5300*time.Millisecond)))
-		}
-		bare := followTopic(t, "ndjson HTTP/1.1", base+"room.a?bare", auth(600*time.Millisecond))
-		prolonged := followTopic(t, "ws", base+"room.a", auth(600*time.Millisecond))
-		prolonged.control("open")
-		prolonged.control("expired")
-		prolonged.peer.text(`{"token":"` + topicToken(time.Hour, "room.*", "room.*") + `"}`)
-		narrow := followTopic(t, "ws", base+"room.a", auth(600*time.Millisecond))
-		narrow.control("open")
-		narrow.control("expired")
-		narrow.peer.text(`{"token":"` + topicToken(time.Hour, "room.b", "") + `","ref":1}`)
-		if r := narrow.control("refused"); r.Status != http.StatusForbidden && r.Status != http.StatusUnauthorized {
-			t.Error(r.raw)
-		}
-		for i, over := range topicTransports {
-			f := soonest[i]
-			f.control("open")
-			if r := f.control("expired"); r.In < 0 || r.In > 0.6 || r.ID != "" {
-				t.Errorf("%s, %s: %s", mount, over, r.raw)
+		t.Run(mount, func(t *testing.T) {
+			t.Parallel()
+			srv, base := guarded(t, mount, leat.Config{})
+			auth := func(in time.Duration) string { return "Authorization: Bearer " + topicToken(in, "room.*", "room.*") }
+			var soonest, later []*topicFeed
+			for _, over := range topicTransports {
+				soonest = append(soonest, followTopic(t, over, base+"room.a", auth(600*time.Millisecond)))
+				later = append(later, followTopic(t, over, base+"room.a", auth(5300*time.Millisecond)))
 			}
-			f.ends(leat.ClosePolicy)
-			if f.peer != nil {
-				f.peer.close(leat.ClosePolicy, "")
+			bare := followTopic(t, "ndjson HTTP/1.1", base+"room.a?bare", auth(600*time.Millisecond))
+			prolonged := followTopic(t, "ws", base+"room.a", auth(600*time.Millisecond))
+			prolonged.control("open")
+			prolonged.control("expired")
+			prolonged.peer.text(`{"token":"` + topicToken(time.Hour, "room.*", "room.*") + `"}`)
+			narrow := followTopic(t, "ws", base+"room.a", auth(600*time.Millisecond))
+			narrow.control("open")
+			narrow.control("expired")
+			narrow.peer.text(`{"token":"` + topicToken(time.Hour, "room.b", "") + `","ref":1}`)
+			if r := narrow.control("refused"); r.Status != http.StatusForbidden && r.Status != http.StatusUnauthorized {
+				t.Error(r.raw)
 			}
-			f = later[i]
-			f.control("open")
-			if r := f.control("expired"); math.Abs(r.In-5) > 0.31 {
-				t.Errorf("%s, %s: %s", mount, over, r.raw)
+			for i, over := range topicTransports {
+				f := soonest[i]
+				f.control("open")
+				if r := f.control("expired"); r.In < 0 || r.In > 0.6 || r.ID != "" {
+					t.Errorf("%s, %s: %s", mount, over, r.raw)
+				}
+				f.ends(leat.ClosePolicy)
+				if f.peer != nil {
+					f.peer.close(leat.ClosePolicy, "")
+				}
+				f = later[i]
+				f.control("open")
+				if r := f.control("expired"); math.Abs(r.In-5) > 0.31 {
+					t.Errorf("%s, %s: %s", mount, over, r.raw)
+				}
+				f.leave()
 			}
-			f.leave()
-		}
-		narrow.ends(leat.ClosePolicy)
-		narrow.peer.close(leat.ClosePolicy, "")
-		bare.ends(0)
-		publishTo(t, srv, "room.a", leat.JSON("on"))
-		prolonged.message(`"on"`)
-		eventually(t, "the ends are counted", func() bool {
-			s := srv.Stats()
-			return s.StreamsEnded["token expired"] == 7 && s.SocketsEnded["token expired"] == 3
+			narrow.ends(leat.ClosePolicy)
+			narrow.peer.close(leat.ClosePolicy, "")
+			bare.ends(0)
+			publishTo(t, srv, "room.a", leat.JSON("on"))
+			prolonged.message(`"on"`)
+			eventually(t, "the ends are counted", func() bool {
+				s := srv.Stats()
+				return s.StreamsEnded["token expired"] == 7 && s.SocketsEnded["token expired"] == 3
+			})
+			prolonged.leave()
 		})
-		prolonged.leave()
 	}
 }
 

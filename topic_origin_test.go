@@ -63,7 +63,7 @@ func TestAPageOfAnotherOriginMayWhatTheOriginsSay(t *testing.T) {
 				t.Errorf("%s, publishing by %q, %q: %d %s", mount, row.origin, row.site, code, text)
 			}
 			check("publishing", h)
-			code, h, text = postTo(t, base+"a/ticket", "", header...)
+			code, _, text = postTo(t, base+"a/ticket", "", header...)
 			if (code == http.StatusForbidden) == row.may {
 				t.Errorf("%s, a ticket by %q, %q: %d %s", mount, row.origin, row.site, code, text)
 			}
@@ -109,9 +109,11 @@ func TestTheOriginsOfTopicsAreForTopicsAlone(t *testing.T) {
 	c := &leat.Config{
 		WebSockets: leat.WebSockets{Origins: []string{"*"}}, Topics: []leat.TopicRule{{Publish: "public"}},
 		Routes: []leat.Route{
-			{Match: "/live/", Handler: "topic"}, {Match: "/readonly/", Handler: "topic", Methods: []string{"GET"}},
+			{Match: "/live/", Handler: "topic"},
+			{Match: "/readonly/", Handler: "topic", Methods: []string{"GET"}},
 			{Match: "/strict/", Handler: "topic", WebSockets: leat.WebSockets{Origins: []string{}}},
-			{Match: "/do/", Handler: "action"}, {Match: "/named", Handler: "action", Action: "named"},
+			{Match: "/do/", Handler: "action"},
+			{Match: "/named", Handler: "action", Action: "named"},
 		},
 	}
 	srv, url := start(t, c, func(srv *leat.Server) {

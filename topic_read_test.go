@@ -40,8 +40,13 @@ func newLibrary(t *testing.T, mount string) *library {
 	l := &library{}
 	l.srv, l.url = topicMounts[mount](t, &leat.Config{})
 	for i, p := range []published{
-		{topic: "a.x", event: "up", key: "k1"}, {topic: "a.x", key: "k2"}, {topic: "a.y"},
-		{topic: "a.x", event: "up", key: "k1"}, {topic: "b"}, {topic: "a.x"}, {topic: "a.y", event: "up"},
+		{topic: "a.x", event: "up", key: "k1"},
+		{topic: "a.x", key: "k2"},
+		{topic: "a.y"},
+		{topic: "a.x", event: "up", key: "k1"},
+		{topic: "b"},
+		{topic: "a.x"},
+		{topic: "a.y", event: "up"},
 	} {
 		p.data = strconv.Itoa(i)
 		l.add(t, p, leat.JSON(i))
@@ -89,6 +94,7 @@ func TestWhatAReaderAsksForIsTheSameOverEveryTransport(t *testing.T) {
 	for mount := range topicMounts {
 		for _, over := range topicTransports {
 			t.Run(mount+" "+over, func(t *testing.T) {
+				t.Parallel()
 				l := newLibrary(t, mount)
 				for _, row := range rows {
 					query := strings.ReplaceAll(row.query, "EPOCH", l.epoch)
