@@ -18,19 +18,21 @@ after(() => rmSync(work, { recursive: true, force: true }))
 // once, and it says port 4000.
 const embedded = readFileSync(join(root, 'internal/site/web.json5'), 'utf8')
 
-function configAt(origin) {
-  const file = join(work, `${Math.random()}.json5`)
+function embeddedAt(origin) {
   const [listen, documents] = ["listen: ['http://127.0.0.1:4000']", "documents: 'files'"]
   if (!embedded.includes(listen) || !embedded.includes(documents)) throw new Error('web.json5 is not as expected here')
-  writeFileSync(file, embedded.replace(listen, `listen: ['${origin}']`).replace(documents, `documents: '${join(root, 'internal/site/files')}'`))
-  return file
+  return embedded.replace(listen, `listen: ['${origin}']`).replace(documents, `documents: '${join(root, 'internal/site/files')}'`)
 }
 
 let binary = process.env.LEAT_BINARY
 
+// folder makes one that is there until the tests have ended.
+export const folder = () => mkdtempSync(join(work, 'folder-'))
+
 // serve starts leat and waits until it says where it listens. After stop,
-// start has it listen there again.
-export async function serve() {
+// start has it listen there again. Its web.json5 is what configure says of its
+// origin.
+export async function serve({ configure = embeddedAt, env = {} } = {}) {
   if (!binary) {
     binary = join(work, 'leat')
     execFileSync('go', ['build', '-o', binary, './cmd/leat'], { cwd: root, stdio: 'inherit' })
@@ -42,7 +44,9 @@ export async function serve() {
 
   server.start = async () => {
     if (runs()) return
-    child = spawn(binary, ['serve', '-c', configAt(server.origin)], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const file = join(folder(), 'web.json5')
+    writeFileSync(file, configure(server.origin))
+    child = spawn(binary, ['serve', '-c', file], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     server.origin = await new Promise((found, fail) => {
       child.once('exit', (code) => fail(new Error(`leat ended with ${code}: ${said}`)))
