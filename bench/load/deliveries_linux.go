@@ -249,18 +249,25 @@ func (h *deliverer) await(n uint32, limit time.Duration) (bool, error) {
 	return true, nil
 }
 
-// whole awaits message n for as long as something comes.
-func (h *deliverer) whole(n uint32) error {
+// reaches awaits message n for as long as something comes at least so often, and
+// says whether every reader has it.
+func (h *deliverer) reaches(n uint32, often time.Duration) (bool, error) {
 	for {
 		before := h.all
-		ok, err := h.await(n, patience)
-		switch {
-		case ok || err != nil:
-			return err
-		case h.all == before:
-			return fmt.Errorf("message %d has reached %d of %d readers", n, h.got[n], h.Conns)
+		ok, err := h.await(n, often)
+		if ok || err != nil || h.all == before {
+			return ok, err
 		}
 	}
+}
+
+// whole awaits message n.
+func (h *deliverer) whole(n uint32) error {
+	ok, err := h.reaches(n, patience)
+	if err == nil && !ok {
+		err = fmt.Errorf("message %d has reached %d of %d readers", n, h.got[n], h.Conns)
+	}
+	return err
 }
 
 // settle publishes until everybody has begun: some servers answer a reader before
@@ -271,7 +278,7 @@ func (h *deliverer) settle() error {
 		if err := h.publish(now()); err != nil {
 			return err
 		}
-		ok, err := h.await(h.newest(), time.Second)
+		ok, err := h.reaches(h.newest(), time.Second)
 		if err != nil {
 			return err
 		}
@@ -288,7 +295,7 @@ func (h *deliverer) settle() error {
 		}
 		return nil
 	}
-	return fmt.Errorf("a message has reached %d of %d readers", h.got[h.newest()], h.Conns)
+	return fmt.Errorf("none of the first %d messages has reached every reader, the last one %d of %d", tries, h.got[h.newest()], h.Conns)
 }
 
 // pass measures: with so many messages under way, or at the rate.
