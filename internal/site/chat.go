@@ -47,7 +47,8 @@ func (c *caller) message(m leat.Message) {
 	case w.Type == "join":
 		c.refuse(c.room.join(c.guest, w, c.greet))
 	case w.Type == "say":
-		c.refuse(c.room.say(c.guest, w.Text))
+		_, d := c.room.say(c.guest, w.Text)
+		c.refuse(d)
 	default:
 		c.refuse(deny(http.StatusBadRequest, "", `%q is no type of a message; write "join" or "say"`, clip(w.Type)))
 	}

@@ -12,7 +12,7 @@ func TestEveryKeyOfARecordIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, record := range []any{status{}, step{}, climate{}, quote{}, tally{}, wish{}, welcome{}, arrival{}, said{}, refusal{}} {
+	for _, record := range []any{status{}, step{}, climate{}, quote{}, tally{}, wish{}, welcome{}, arrival{}, said{}, refusal{}, taken{}} {
 		for _, key := range keys(reflect.TypeOf(record)) {
 			if !strings.Contains(string(page), `"`+key+`":`) {
 				t.Errorf("docs/actions.md has no example of %q", key)

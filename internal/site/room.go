@@ -2,6 +2,7 @@ package site
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
@@ -29,16 +30,23 @@ const (
 )
 
 // A room is the chat: everybody hears everything that is said in it. Who may be
-// in it and say what is decided here; how they come and go is a door's, which is
-// chat.go. Sends never wait, so it is one lock that gives all guests the same order.
+// in it and say what is decided here; how they come and go is a door's: chat.go has
+// that for WebSockets, chat_post.go that for requests. All that happens is published
+// to a topic as well, for those who read that.
+//
+// Neither sends nor publishing wait, so it is one lock that gives everybody the same
+// order, whatever they hear by.
 type room struct {
-	now func() time.Time
+	now   func() time.Time
+	topic *leat.Topic
 
-	mu     sync.Mutex
-	guests map[string]*guest // by the name as taken has it
-	kept   [][]byte          // the last messages, as they were sent
-	size   int               // bytes of kept
-	last   int64             // id of the latest message
+	mu       sync.Mutex
+	guests   map[string]*guest // by the name as taken has it
+	kept     [][]byte          // the last messages, as they were sent
+	size     int               // bytes of kept
+	last     int64             // id of the latest message
+	position string            // in the topic, behind what happened last
+	leases   map[string]int    // of each address: see chat_post.go
 }
 
 // A guest is somebody at a door of the room. What it has is the room's, under its
@@ -59,10 +67,11 @@ type line interface {
 	end(code int, reason string)
 }
 
-// newRoom makes an empty room. Its ids begin at the time, so that they grow
-// over a restart too: a page can tell what it has seen already.
-func newRoom(now func() time.Time) *room {
-	return &room{now: now, guests: map[string]*guest{}, last: now().UnixMilli()}
+// newRoom makes an empty room, which publishes to a topic. Its ids begin at the
+// time, so that they grow over a restart too: a page can tell what it has seen
+// already.
+func newRoom(now func() time.Time, topic *leat.Topic) *room {
+	return &room{now: now, topic: topic, guests: map[string]*guest{}, last: now().UnixMilli(), leases: map[string]int{}}
 }
 
 // newGuest is somebody who has not joined yet.
@@ -70,16 +79,16 @@ func (r *room) newGuest() *guest { return &guest{allowed: mostAtOnce, heard: r.n
 
 // A wish is what a guest may send.
 type wish struct {
-	Type string `json:"type"` // "join" or "say"
+	Type string `json:"type"` // "join" or "say"; by POST "here" and "leave" too
 	Name string `json:"name"` // of a join
-	Key  string `json:"key"`  // of a join that is a return
+	Key  string `json:"key"`  // of a join that is a return; by POST of all but a join
 	Text string `json:"text"` // of a say
 }
 
 // A refusal says why a message of the guest was not taken.
 type refusal struct {
 	Type string `json:"type"` // "refused"
-	What string `json:"what"` // "join", "say", or "" for what was neither
+	What string `json:"what"` // "join", "say", "here", or "" for what was none
 	Why  string `json:"why"`
 }
 
@@ -131,16 +140,22 @@ func (r *room) join(g *guest, w wish, greet func(welcome) bool) *denial {
 	case taken && !returns:
 		return deny(http.StatusConflict, "join", "%q is here already; choose another name", before.name)
 	case !taken && len(r.guests) >= mostGuests:
-		return deny(http.StatusServiceUnavailable, "join", "the room is full: %d are here; try again later", mostGuests)
+		d := deny(http.StatusServiceUnavailable, "join", "the room is full: %d are here; try again later", mostGuests)
+		d.after = 10 * time.Second
+		return d
 	}
 	g.name, g.key = name, rand.Text()
 	r.guests[fold(name)] = g
 	if returns {
 		before.line.end(closeReplaced, "you are here by another connection")
 	}
+	joined := encode(arrival{"joined", name, len(r.guests), r.now().UnixMilli()})
+	if !returns {
+		_ = r.publish("joined", joined) // before the welcome, which may name the position behind it
+	}
 	greeted := greet(r.welcome(g))
 	if !returns {
-		r.tell(arrival{"joined", name, len(r.guests), r.now().UnixMilli()}, g)
+		r.tell(joined, g)
 	}
 	if !greeted {
 		r.out(g)
@@ -158,6 +173,8 @@ type welcome struct {
 	Key  string            `json:"key"`  // takes the name over, by a later connection
 	Here []string          `json:"here"` // everybody's names
 	Kept []json.RawMessage `json:"kept"` // the last messages
+	// Position is where to go on in the topic. It is for those who join by POST.
+	Position string `json:"position,omitempty"`
 }
 
 // welcome says who is here and what was said.
@@ -194,10 +211,13 @@ func (r *room) in(g *guest) bool { return g.name != "" && r.guests[fold(g.name)]
 
 // out is what leave does.
 func (r *room) out(g *guest) {
-	if r.in(g) {
-		delete(r.guests, fold(g.name))
-		r.tell(arrival{"left", g.name, len(r.guests), r.now().UnixMilli()}, nil)
+	if !r.in(g) {
+		return
 	}
+	delete(r.guests, fold(g.name))
+	left := encode(arrival{"left", g.name, len(r.guests), r.now().UnixMilli()})
+	_ = r.publish("left", left)
+	r.tell(left, nil)
 }
 
 // drop ends a guest's line, and tells the others. It may come again, and gets what
@@ -216,28 +236,35 @@ type said struct {
 	Time int64  `json:"time"` // milliseconds since 1970
 }
 
-// say has everybody hear the text.
-func (r *room) say(g *guest, text string) *denial {
+// say has everybody hear the text, and answers the message's id.
+func (r *room) say(g *guest, text string) (id int64, d *denial) {
 	text, why := cleanText(text)
 	if why != "" {
-		return deny(http.StatusBadRequest, "say", "%s", why)
+		return 0, deny(http.StatusBadRequest, "say", "%s", why)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.in(g) {
-		return deny(http.StatusForbidden, "say", `you are not in the room; join first: {"type":"join","name":"Ada"}`)
+		return 0, deny(http.StatusForbidden, "say", `you are not in the room; join first: {"type":"join","name":"Ada"}`)
 	}
-	data := encode(said{"said", r.last + 1, g.name, text, r.now().UnixMilli()})
-	// The speaker comes first: what is too large for one is too large for all.
-	if err := g.line.send(data); errors.Is(err, leat.ErrTooLarge) {
-		return deny(http.StatusRequestEntityTooLarge, "say", "the text is longer than messages may be here (limits.maxMessage)")
-	} else if errors.Is(err, leat.ErrSlowReader) {
+	id = r.last + 1
+	data := encode(said{"said", id, g.name, text, r.now().UnixMilli()})
+	// The topic and the speaker come first: what is too large for one is too large for
+	// all, but where a route has a limit of its own.
+	err := r.publish("said", data)
+	if !errors.Is(err, leat.ErrTooLarge) {
+		r.last = id
+		err = g.line.send(data)
+	}
+	switch {
+	case errors.Is(err, leat.ErrTooLarge):
+		return 0, deny(http.StatusRequestEntityTooLarge, "say", "the text is longer than messages may be here (limits.maxMessage)")
+	case errors.Is(err, leat.ErrSlowReader):
 		r.drop(g, leat.CloseTryAgain, tooSlow)
 	}
-	r.last++
 	r.keep(data)
-	r.tellBytes(data, g)
-	return nil
+	r.tell(data, g)
+	return id, nil
 }
 
 // tooSlow is why a line ends that does not take what is sent.
@@ -253,12 +280,21 @@ func (r *room) keep(data []byte) {
 	}
 }
 
-// tell sends v to everybody but one.
-func (r *room) tell(v any, but *guest) { r.tellBytes(encode(v), but) }
+// publish has the topic's readers hear what the guests do. An event by that name
+// is a message of that type.
+func (r *room) publish(event string, data []byte) error {
+	m := leat.Text(data)
+	m.Type, m.Event = leat.JSONMessage, event
+	receipt, err := r.topic.Publish(context.Background(), m)
+	if err == nil {
+		r.position = receipt.ID
+	}
+	return err
+}
 
-// tellBytes sends a message to everybody but one. Who is too slow for it is
-// dropped, which is told to the others in turn.
-func (r *room) tellBytes(data []byte, but *guest) {
+// tell sends a message to everybody but one. Who is too slow for it is dropped,
+// which is told to the others in turn.
+func (r *room) tell(data []byte, but *guest) {
 	var slow []*guest
 	for _, g := range r.guests {
 		if g == but {

@@ -23,6 +23,7 @@ func Fill(c *leat.Config) {
 // rates.
 func Register(srv *leat.Server) {
 	here := sync.OnceValue(func() *machine { return newMachine(newSampler(thisMachine(), time.Now)) })
+	chat := newRoom(time.Now, srv.Topic("chat.room"))
 	actions := []struct {
 		url string
 		new func() http.Handler
@@ -33,7 +34,8 @@ func Register(srv *leat.Server) {
 		{"/api/quotes", func() http.Handler { return http.HandlerFunc(quotes) }},
 		{"/api/download", func() http.Handler { return http.HandlerFunc(download) }},
 		{"/ws/echo", func() http.Handler { return http.HandlerFunc(echo) }},
-		{"/ws/chat", func() http.Handler { return http.HandlerFunc(newRoom(time.Now).bySocket) }},
+		{"/ws/chat", func() http.Handler { return http.HandlerFunc(chat.bySocket) }},
+		{"/api/chat", func() http.Handler { return http.HandlerFunc(chat.byPost) }},
 	}
 	for _, a := range actions {
 		if srv.Routed(a.url) {
