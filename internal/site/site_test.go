@@ -158,6 +158,7 @@ func TestPageIsServedFromTheBinary(t *testing.T) {
 		"/page.js":                  "text/javascript",
 		"/echo.js":                  "text/javascript",
 		"/chat.js":                  "text/javascript",
+		"/chat-sse.js":              "text/javascript",
 		"/topic.js":                 "text/javascript",
 		"/transports.js":            "text/javascript",
 		"/talk.css":                 "text/css",

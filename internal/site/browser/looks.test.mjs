@@ -43,8 +43,8 @@ const talking = [
       await state(page, 'live')
     },
   },
-  {
-    path: '/chat.html',
+  ...['/chat.html', '/chat.html?by=sse'].map((path) => ({
+    path,
     texts: 25,
     async speak(page) {
       await enter(page, `Visitor ${++visitors}`.padEnd(24, 'W'))
@@ -58,7 +58,7 @@ const talking = [
       await other.close()
       await page.getByText(`Other ${visitors} left`).waitFor()
     },
-  },
+  })),
   {
     path: '/topic.html?topic=play.%3E&history=all',
     texts: 60,
@@ -83,8 +83,7 @@ const talking = [
 for (const { path, speak } of talking) {
   test(`nothing is wider than the window on ${path}`, async (t) => {
     const page = await open(t, server.origin, { path, isMobile: true, hasTouch: true })
-    await speak(page)
-    for (const width of [320, 360, 540, 768, 1024, 1920]) {
+    const fits = async (width) => {
       await page.setViewportSize({ width, height: 800 })
       await page.waitForFunction((w) => innerWidth === w, width)
       // Data is cut with an ellipsis.
@@ -94,6 +93,9 @@ for (const { path, speak } of talking) {
       }))
       assert.deepEqual(wide, { page: width, out: [] })
     }
+    await fits(320) // as it is before anything is said
+    await speak(page)
+    for (const width of [320, 360, 540, 768, 1024, 1920]) await fits(width)
     assert.deepEqual(page.complaints, [])
   })
 }

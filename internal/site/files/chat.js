@@ -1,6 +1,7 @@
 // The chat page. Whatever others have written goes into the page as text, never
 // as markup.
 
+import { voices } from './chat-sse.js'
 import { commands } from './copy.js'
 import { follow } from './link.js'
 import { sign } from './sign.js'
@@ -29,6 +30,27 @@ function remember(who) {
   } catch {
     // Without a store it is forgotten with the page.
   }
+}
+
+// --- by which door ---
+
+const doors = {
+  socket: { name: 'WebSocket', open: signal => messages('/ws/chat', { signal }) },
+  sse: { name: 'SSE and POST', open: signal => voices({ signal }) },
+}
+let by = new URLSearchParams(location.search).get('by') === 'sse' ? 'sse' : 'socket'
+
+for (const radio of document.querySelectorAll('input[name=by]')) {
+  radio.checked = radio.value === by
+  radio.addEventListener('change', () => {
+    by = radio.value
+    history.replaceState(null, '', by === 'sse' ? '?by=sse' : location.pathname)
+    showCommands()
+  })
+}
+
+function showCommands() {
+  for (const item of document.querySelectorAll('[data-by]')) item.hidden = item.dataset.by !== by
 }
 
 // --- the log ---
@@ -125,7 +147,7 @@ function showHere() {
     }),
   )
   $('count').textContent = inside ? `${names.length} ${names.length === 1 ? 'person' : 'people'}` : '–'
-  $('nobody').hidden = inside
+  $('nobody').hidden = names.length > 0
 }
 
 // --- what the server says ---
@@ -136,6 +158,7 @@ const heard = {
     inside = true
     here = new Set(m.here)
     $('me').textContent = m.name
+    $('door').textContent = doors[by].name
     stage(true)
     log.ariaBusy = true // what was said before shall not be read out
     if (lastId > 0 && m.kept.length > 0 && m.kept[0].id > lastId + 1) note('Some of what was said meanwhile is no longer kept')
@@ -154,7 +177,7 @@ const heard = {
   },
   said: show,
   refused(m) {
-    if (inside) {
+    if (inside || m.what === 'say') {
       problem(`Not sent: ${m.why}`)
       if (!$('text').value) $('text').value = unsaid
     } else {
@@ -165,42 +188,65 @@ const heard = {
 
 // --- the link ---
 
-let socket = null
+let line = null // a WebSocket, or what sends like one
 let unsaid = '' // what was sent last
 let patience = 0
+let astray = false // the browser is coming back by itself
 
 const words = { connecting: 'Connecting', live: 'Connected', waiting: 'Reconnecting', resting: 'Not connected', refused: 'Closed' }
-const head = sign(words, () => link.wake())
+const head = sign(words, hurry)
 
-const link = follow(signal => messages('/ws/chat', { signal }), {
-  record({ open, data }) {
+const link = follow(signal => doors[by].open(signal), {
+  record({ open, data, away, back }) {
     clearTimeout(patience)
     if (open) {
-      socket = open
+      line = open
       tell({ type: 'join', ...me })
-      return
+    } else if (away) {
+      astray = true
+      lose(head.show('waiting', { reason: away }))
+    } else if (back) {
+      astray = false
+      head.show('live')
+      inside = true
+      note('Connected again, and nothing was missed')
+      $('say').querySelector('button').disabled = false
+      showHere()
+    } else {
+      const m = JSON.parse(data)
+      heard[m.type]?.(m)
+      showHere()
     }
-    const m = JSON.parse(data)
-    heard[m.type]?.(m)
-    showHere()
   },
   state(name, detail) {
+    astray = false
     const trouble = head.show(name, detail)
     if (name === 'live') return
-    clearTimeout(patience)
-    if (inside && name === 'waiting') note(`Not connected: ${trouble}`)
-    inside = false
-    showHere()
-    $('say').querySelector('button').disabled = true
+    lose(name === 'waiting' ? trouble : '')
     if (name === 'refused') out(`You are out: ${trouble}`)
   },
   silence: Infinity, // nobody has to speak; the server's pings find who is gone
 })
 
+// lose shows that what others say is not heard any more, and why.
+function lose(trouble) {
+  clearTimeout(patience)
+  if (inside && trouble) note(`Not connected: ${trouble}`)
+  inside = false
+  showHere()
+  $('say').querySelector('button').disabled = true
+}
+
+// hurry has a link that waits try at once.
+function hurry() {
+  if (astray) link.again()
+  else link.wake()
+}
+
 // tell sends a message. What the server takes it answers: if it does not within
 // ten seconds, the connection is broken and nobody has noticed.
 function tell(m) {
-  socket.send(JSON.stringify(m))
+  line.send(JSON.stringify(m))
   clearTimeout(patience)
   patience = setTimeout(() => link.again(), 10_000)
 }
@@ -223,6 +269,7 @@ function problem(text) {
 
 // out shows the form again, and says why.
 function out(why) {
+  here.clear()
   link.rest()
   if (me) $('name').value = me.name
   remember(null)
@@ -250,9 +297,9 @@ $('leave').addEventListener('click', () => {
 $('say').addEventListener('submit', event => {
   event.preventDefault()
   const text = $('text').value.trim()
-  if (!text || !inside || socket.readyState !== WebSocket.OPEN) return
+  if (!text || !inside || line.readyState !== WebSocket.OPEN) return
   problem('')
-  tell({ type: 'say', text })
+  tell({ type: 'say', key: me.key, text })
   unsaid = text
   $('text').value = ''
 })
@@ -271,10 +318,10 @@ document.addEventListener('visibilitychange', () => {
   if (document.hidden) return
   unread = 0
   title()
-  if ($('link').dataset.state === 'waiting') link.wake()
+  if ($('link').dataset.state === 'waiting') hurry()
 })
 addEventListener('online', () => {
-  if ($('link').dataset.state === 'waiting') link.wake()
+  if ($('link').dataset.state === 'waiting') hurry()
 })
 addEventListener('pagehide', () => link.rest())
 addEventListener('pageshow', event => {
@@ -282,4 +329,5 @@ addEventListener('pageshow', event => {
 })
 
 commands()
+showCommands()
 if (me) link.wake()
