@@ -304,6 +304,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	told := make(chan struct{})
 	go func() { // their OnClose may take its time
 		defer close(told)
+		s.topics.hub.Flush() // what came before the stop
 		for _, l := range s.living() {
 			l.stop()
 		}

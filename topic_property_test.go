@@ -134,7 +134,7 @@ func (s *story) gap(r topicRecord) error {
 			for key := range s.got[topic] {
 				s.got[topic][key] = max(s.got[topic][key], behind) // it may be among them
 			}
-		case missed != lacks && !(r.AtLeast && missed < lacks):
+		case missed != lacks && (!r.AtLeast || missed > lacks):
 			return fmt.Errorf("%s: of %d behind %d, %d are named as missing: %+v", topic, behind, s.told[topic], missed, r)
 		}
 		s.told[topic] = max(s.told[topic], behind)

@@ -108,6 +108,20 @@ func (p *pump) run() {
 	}
 }
 
+// Flush has what has been published so far be offered to its readers, but for what
+// waits for a rate.
+func (h *Hub) Flush() {
+	for _, p := range h.pumps {
+		for again, n := true, 0; again && n < flushMost; n++ {
+			_, again = p.round()
+		}
+		p.poke() // what its goroutine waits for may be another thing now
+	}
+}
+
+// flushMost is how many rounds that may take, while others publish.
+const flushMost = 100
+
 // round does what is to be done now. It answers how long the next thing may wait,
 // 0 for ever, and whether there is more to do at once.
 func (p *pump) round() (wait time.Duration, again bool) {
