@@ -43,6 +43,9 @@ const live = (page) => until(page, ({ states }) => states.at(-1) === 'live')
 const waiting = (page) => until(page, ({ states }) => states.at(-1) === 'waiting')
 const number = (page, n) => until(page, ({ numbers }, n) => numbers.at(-1) >= n, n)
 
+// complaints are those of the page, but for the browser's own about handshakes that were cut.
+const complaints = (page) => page.complaints.filter((text) => !text.includes('Connection closed before receiving a handshake response'))
+
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 
 // The bounds are such that the lengths end before the numbers do.
@@ -62,7 +65,7 @@ for (const [transport, times, bound] of [['ndjson', 12, 1600], ['sse', 12, 2400]
     assert.deepEqual(numbers, range(1, 200))
     assert.deepEqual(gaps, [])
     assert.equal(way.cuts, list.length)
-    assert.deepEqual(page.complaints, [])
+    assert.deepEqual(complaints(page), [])
   })
 }
 
@@ -81,7 +84,7 @@ for (const transport of transports) {
     const { numbers, gaps } = await number(page, 150)
     assert.deepEqual(numbers, [1, ...range(51, 150)])
     assert.deepEqual(gaps.map(({ control, reason, missed, counts }) => ({ control, reason, missed, counts })), [{ control: 'gap', reason: 'history', missed: { [topic]: 49 }, counts: { [topic]: 50 } }])
-    assert.deepEqual(page.complaints, [])
+    assert.deepEqual(complaints(page), [])
   })
 
   // The pause that this chance makes is longer than any test.
@@ -104,7 +107,7 @@ for (const transport of transports) {
     assert.deepEqual(numbers, range(1, 5))
     assert.deepEqual(gaps, [])
     assert.deepEqual(states, ['connecting', 'live', 'waiting', 'connecting', 'live'])
-    assert.deepEqual(page.complaints, [])
+    assert.deepEqual(complaints(page), [])
   })
 
   test(`a token is asked for at each try, and at once after one that is refused, over ${transport}`, async (t) => {
@@ -153,7 +156,7 @@ test('a token goes before the cookie of a ticket for other topics', async (t) =>
     await live(page)
     assert.match(way.heads.at(-1), /^Cookie: leat-token=.+\r$/m)
   }
-  assert.deepEqual(page.complaints, [])
+  assert.deepEqual(complaints(page), [])
 })
 
 test('a hidden page tries again when it is seen, and not because it is on line', async (t) => {
@@ -181,7 +184,7 @@ test('a hidden page tries again when it is seen, and not because it is on line',
   const { states } = await number(page, 1)
   assert.deepEqual(states, ['connecting', 'live', 'waiting', 'connecting', 'live'])
   assert.equal(way.heads.length, 2)
-  assert.deepEqual(page.complaints, [])
+  assert.deepEqual(complaints(page), [])
 })
 
 test('a WebSocket whose token ends sends a fresh one, and stays', async (t) => {
@@ -209,5 +212,5 @@ test('a WebSocket whose token ends sends a fresh one, and stays', async (t) => {
   assert.deepEqual(states, ['connecting', 'live'])
   assert.equal(ends.length, 3)
   assert.equal(way.heads.length, 1)
-  assert.deepEqual(page.complaints, [])
+  assert.deepEqual(complaints(page), [])
 })
