@@ -15,7 +15,7 @@ func deliveries(quick bool, needs ability, kind string, n int) work {
 	name := deliveriesName(needs, kind, n)
 	return work{name, needs, quick, each, func(s running) (f []figure, _ any, _ error) {
 		d := deliveriesTo(s, needs, kind, n)
-		d.Count, d.Depths = max(24, 100_000/n), []int{1, 8}
+		d.Count, d.Depths = max(24, 60_000/n), []int{1, 8}
 		passes, err := d.Run()
 		for _, p := range passes {
 			row := name

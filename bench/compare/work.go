@@ -66,7 +66,7 @@ var works = []work{
 	deliveries(full, topicRecords, load.NDJSON, manyReaders),
 	deliveriesAt(quick, each, topicSockets, load.WebSocket, 100),
 	deliveriesAt(quick, each, topicEvents, load.SSE, 100),
-	deliveriesAt(quick, each, topicLines, load.NDJSON, 100),
+	deliveriesAt(full, each, topicLines, load.NDJSON, 100),
 	deliveriesAt(full, once, topicSockets, load.WebSocket, 500),
 	deliveriesAt(full, once, topicEvents, load.SSE, 500),
 	deliveriesAt(full, once, topicLines, load.NDJSON, 500),
