@@ -94,14 +94,17 @@ var styles = map[string]func(s *leat.Stream){
 		})
 	},
 	"hold": func(s *leat.Stream) {
-		go func() {
-			for i := range 3 {
-				_ = s.Send(i)
-			}
-			_ = s.Close()
-		}()
+		go sendThree(s)
 		s.Hold()
 	},
+}
+
+// sendThree sends three records and ends the stream.
+func sendThree(s *leat.Stream) {
+	for i := range 3 {
+		_ = s.Send(i)
+	}
+	_ = s.Close()
 }
 
 // servers run a handler under a Leat server, and under net/http alone.
@@ -121,6 +124,13 @@ func TestTheLogCountsEachByteOfAStreamOnce(t *testing.T) {
 	for style, run := range styles {
 		for proto, framed := range map[string]int{"HTTP/1.1": len("2\r\n0\n\r\n"), "HTTP/2": len("0\n")} {
 			t.Run(style+" "+proto, func(t *testing.T) {
+				run := run
+				if style == "hold" && proto == "HTTP/1.1" { // where Hold returns at once: before it net/http makes the chunks
+					run = func(s *leat.Stream) {
+						s.Hold()
+						go sendThree(s)
+					}
+				}
 				j := newJournal()
 				_, url := start(t, &leat.Config{Logger: j.logger()}, func(srv *leat.Server) {
 					srv.HandleFunc("/counted", func(w http.ResponseWriter, r *http.Request) {

@@ -300,7 +300,7 @@ func (p *program) dial(t *testing.T, path string, o leat.SocketOptions) *leat.So
 // message reads one message.
 func message(t *testing.T, s *leat.Socket) leat.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	m, err := s.Read(ctx)
 	if err != nil {
