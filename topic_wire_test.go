@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -61,7 +62,11 @@ type topicWire struct {
 	over   bool   // the last chunk has come, or a close frame
 	code   int    // of that
 	frames int
+	at     int64   // bytes behind
+	starts []int64 // of frames and chunks, where wanted
+	marks  bool    // they are
 	took   func(topicRecord)
+	counts func(int64) // in place of took: the count of a message, 0 for a control
 }
 
 // asks is the request for it, target with a query.
@@ -94,6 +99,7 @@ func (w *topicWire) feed(b []byte) error {
 			return err
 		}
 		w.begun = true
+		w.at = int64(i + 4)
 		w.rest = w.rest[i+4:]
 	}
 	one := w.chunk
@@ -109,6 +115,10 @@ func (w *topicWire) feed(b []byte) error {
 			return err
 		}
 		w.frames++
+		if w.marks {
+			w.starts = append(w.starts, w.at)
+		}
+		w.at += int64(n)
 		w.rest = w.rest[n:]
 	}
 	w.rest = nil
@@ -198,6 +208,12 @@ func (w *topicWire) events(text string) error {
 		if data == "" {
 			continue
 		}
+		if w.counts != nil {
+			if err := w.count([]byte(data)); err != nil {
+				return err
+			}
+			continue
+		}
 		var r topicRecord
 		if err := json.Unmarshal([]byte(data), &r); err != nil || r.ID != id || r.Control != "" && name != "leat."+r.Control || r.Control == "" && name != r.Event {
 			return fmt.Errorf("an event has the data %.200q, the id %q and the name %q", data, id, name)
@@ -208,12 +224,28 @@ func (w *topicWire) events(text string) error {
 }
 
 func (w *topicWire) record(line []byte) error {
+	if w.counts != nil {
+		return w.count(line)
+	}
 	var r topicRecord
 	if err := json.Unmarshal(line, &r); err != nil {
 		return fmt.Errorf("%w: %.200q", err, line)
 	}
 	w.took(r)
 	return nil
+}
+
+// count takes a record, of which it only looks at the count.
+func (w *topicWire) count(record []byte) error {
+	if bytes.HasPrefix(record, []byte(`{"control":`)) {
+		w.counts(0)
+		return nil
+	}
+	_, rest, _ := bytes.Cut(record, []byte(`,"count":`))
+	digits, _, _ := bytes.Cut(rest, []byte{','})
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	w.counts(n)
+	return err
 }
 
 // frame takes a frame, and answers how long it is; 0: it is not whole.
@@ -267,8 +299,15 @@ func (w *topicWire) frame(b []byte) (int, error) {
 // of those before.
 func inflated(b []byte) ([]byte, error) {
 	whole := io.MultiReader(bytes.NewReader(b), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))
-	return io.ReadAll(flate.NewReader(whole))
+	r := inflaters.Get().(io.Reader)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(whole, nil); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
+
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
 // A topicReader is a wire on a connection.
 type topicReader struct {
