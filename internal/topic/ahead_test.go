@@ -51,3 +51,33 @@ func TestWhoComesWhileOthersWaitGetsNothingTwice(t *testing.T) {
 		})
 	}
 }
+
+func TestAGapBeginsWhereTheReaderIs(t *testing.T) {
+	o := encoders(false)
+	o.Pumps = 1
+	o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100} }
+	h := topic.NewHub(o)
+	defer h.Close()
+	first := newReader(t, plenty)
+	first.join(h, names("a"), topic.Start{})
+	for range 5 {
+		publish(t, h, "b", "", "")
+	}
+	r := newReader(t, 1<<10)
+	at := r.join(h, names("a"), topic.Start{}).ID
+	r.wait("the open", func(l []string) bool { return len(l) == 1 })
+	until(t, "it does not join", func() bool { return h.Stats("a").Lag == 0 })
+	r.mu.Lock()
+	r.room = 0
+	r.mu.Unlock()
+	for range 200 {
+		publish(t, h, "a", "", "")
+	}
+	until(t, "it is not behind", func() bool { return h.Stats("a").Lag > 0 })
+	r.allow(plenty)
+	lines := r.wait("the last", func(l []string) bool { return parse(t, l[len(l)-1]).count == 200 })
+	gap := parse(t, lines[1]).control
+	if from, ok := topic.ParseID(gap.From); !ok || from.Seq < at.Seq || gap.Missed["a"] != 100 {
+		t.Errorf("a reader that began at %v is told %+v", at, gap)
+	}
+}

@@ -230,6 +230,7 @@ func (s *Sub) leaves() {
 func (s *Sub) joins() {
 	v := s.v
 	delete(v.behind, s)
+	v.place.cursor = max(v.place.cursor, s.place.cursor) // nothing is between them
 	s.place = nil
 	s.index = len(v.current)
 	v.current = append(v.current, s)
