@@ -227,6 +227,9 @@ func TestReadersOfTopicsMissNothingSilently(t *testing.T) {
 		time.Sleep(time.Duration(random.IntN(4000)) * time.Microsecond) //nolint:forbidigo // publishers pause
 	}
 	book.ends()
+	for _, topic := range topics { // for those who had everything, and wait for more
+		book.publish(t, srv, topic, "k", 0)
+	}
 	wg.Wait()
 	for way, n := range total {
 		t.Logf("%s: %d connections, %d messages, %d gaps", way, n[0], n[1], n[2])

@@ -105,7 +105,7 @@ func (s *story) takes(r topicRecord) error {
 func (s *story) gap(r topicRecord) error {
 	s.gaps++
 	// From may be behind the position: what is between was for others.
-	if from := seqOf(r.From); len(r.Missed) == 0 || from < s.last || seqOf(r.ID) < from || r.AtLeast && r.Reason != "history" {
+	if from := seqOf(r.From); len(r.Missed) == 0 || from < s.last || seqOf(r.ID) < from || r.AtLeast && r.Reason != "history" && s.policy != "latest" {
 		return fmt.Errorf("behind %q: %+v", s.position, r)
 	}
 	s.slow = r.Reason == "slow"
