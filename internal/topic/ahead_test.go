@@ -66,14 +66,14 @@ func TestAGapBeginsWhereTheReaderIs(t *testing.T) {
 	r := newReader(t, 1<<10)
 	at := r.join(h, names("a"), topic.Start{}).ID
 	r.wait("the open", func(l []string) bool { return len(l) == 1 })
-	until(t, "it does not join", func() bool { return h.Stats("a").Lag == 0 })
+	until(t, "it does not join", func() bool { return h.Stats(names("a")).Lag == 0 })
 	r.mu.Lock()
 	r.room = 0
 	r.mu.Unlock()
 	for range 200 {
 		publish(t, h, "a", "", "")
 	}
-	until(t, "it is not behind", func() bool { return h.Stats("a").Lag > 0 })
+	until(t, "it is not behind", func() bool { return h.Stats(names("a")).Lag > 0 })
 	r.allow(plenty)
 	lines := r.wait("the last", func(l []string) bool { return parse(t, l[len(l)-1]).count == 200 })
 	gap := parse(t, lines[1]).control
