@@ -151,13 +151,17 @@ func TestASlowReaderIsToldExactlyWhatItMissed(t *testing.T) {
 	}
 	r.allow(plenty)
 	lines := r.wait("the rest", func(l []string) bool { return strings.HasSuffix(l[len(l)-1], " 299") })
-	gap := parse(t, lines[3])
-	if parse(t, lines[2]).data != "cut" || gap.control == nil || gap.control.Missed["a"] != 200 || gap.control.Reason != topic.ReasonSlow {
-		t.Fatalf("got %q", lines[2:4])
+	missed := int64(0)
+	for _, text := range lines {
+		if c := parse(t, text).control; c != nil && c.Name == topic.Gap {
+			missed += c.Missed["a"]
+		}
 	}
-	if next := parse(t, lines[4]); next.data != "200" || next.count != 203 || gap.seq != next.seq-1 {
-		t.Errorf("behind a gap to %d comes %+v", gap.seq, next)
+	// While it catches up others may be dropped: then it is told twice, and misses no more.
+	if got := int64(len(data(lines, t))); parse(t, lines[2]).data != "cut" || missed == 0 || got+missed != 302 {
+		t.Fatalf("%d came and %d are missing: %.300q", got, missed, lines)
 	}
+	(&story{map[string]int64{}}).follow(t, lines)
 }
 
 func TestASlowReaderOfTheLatestGetsThoseThatWaitOnce(t *testing.T) {
@@ -172,7 +176,7 @@ func TestASlowReaderOfTheLatestGetsThoseThatWaitOnce(t *testing.T) {
 	}
 	r.allow(plenty)
 	lines := r.wait("the last", func(l []string) bool { return len(l) > 1 && strings.HasSuffix(l[len(l)-1], " 999") })
-	if got := strings.Join(data(lines, t), " "); got != "a=997 a=998 a=999" || len(lines) != 4 {
+	if got := strings.Join(data(lines, t), " "); !strings.HasSuffix(got, "a=997 a=998 a=999") || len(lines) > 8 { // a batch may have been found in between
 		t.Errorf("got %q", lines)
 	}
 }
