@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,9 @@ func queues(t *testing.T) map[int]int64 {
 	defer f.Close()
 	waiting := map[int]int64{}
 	for in := bufio.NewScanner(f); in.Scan(); {
+		if !strings.Contains(in.Text(), " 01 ") { // it is not established
+			continue
+		}
 		var n, near, far, nearPort, farPort, state int
 		var out, in_ int64
 		if _, err := fmt.Sscanf(in.Text(), "%d: %x:%x %x:%x %x %x:%x", &n, &near, &nearPort, &far, &farPort, &state, &out, &in_); err == nil {
