@@ -3,6 +3,7 @@ package leat_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,10 @@ import (
 	"github.com/leat-dev/leat"
 )
 
-var topicsFor = flag.Duration("topics", 2*time.Second, "how long the property of topics is tried for")
+var (
+	topicsFor  = flag.Duration("topics", 2*time.Second, "how long the property of topics is tried for")
+	topicsSeed = flag.Uint64("topics-seed", 0, "what chance begins with there; 0: anything")
+)
 
 // target is what the reader asks for.
 func (s *story) target(also string) string {
@@ -50,6 +54,9 @@ func byWire(kind string) traveller {
 		}
 		defer r.cut()
 		for left := random.IntN(1 << random.IntN(22)); !s.ends(); {
+			if err := s.late(); err != nil {
+				return err
+			}
 			s.rests(random)
 			n := 1 + random.IntN(1<<random.IntN(15))
 			if !s.isOver() {
@@ -95,16 +102,11 @@ func byHTTP2(at string, s *story, random *rand.Rand) error {
 	tr := &http.Transport{Protocols: new(http.Protocols)}
 	tr.Protocols.SetUnencryptedHTTP2(true)
 	defer tr.CloseIdleConnections()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at+s.target(""), nil)
+	resp, leave, err := s.asks(&http.Client{Transport: tr}, at, "")
 	if err != nil {
 		return err
 	}
-	resp, err := (&http.Client{Transport: tr}).Do(req)
-	if err != nil {
-		return err
-	}
+	defer leave()
 	defer resp.Body.Close()
 	in := bufio.NewReaderSize(resp.Body, 1<<random.IntN(16))
 	for left := random.IntN(1 << random.IntN(22)); !s.ends(); {
@@ -119,7 +121,7 @@ func byHTTP2(at string, s *story, random *rand.Rand) error {
 		case err != nil && len(line) == 0 && s.policy == "disconnect" && s.slow:
 			return nil
 		case err != nil:
-			return fmt.Errorf("it has ended behind %.100q: %w", line, err)
+			return errors.Join(s.late(), fmt.Errorf("it has ended behind %.100q: %w", line, err))
 		case len(line) == 1: // a heartbeat
 			continue
 		}
@@ -128,6 +130,20 @@ func byHTTP2(at string, s *story, random *rand.Rand) error {
 		}
 	}
 	return nil
+}
+
+// asks asks for what comes next, for as long as the reader has time.
+func (s *story) asks(client *http.Client, at, also string) (resp *http.Response, leave func(), err error) {
+	ctx, cancel := context.WithDeadline(context.Background(), s.end)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at+s.target(also), nil)
+	if err == nil {
+		resp, err = client.Do(req)
+	}
+	if err != nil {
+		cancel()
+		return nil, nil, errors.Join(s.late(), err)
+	}
+	return resp, cancel, nil
 }
 
 func (s *story) line(line []byte) error {
@@ -141,10 +157,11 @@ func (s *story) line(line []byte) error {
 // byPoll asks again and again. An answer that is cut is asked for again.
 func byPoll(at string, s *story, random *rand.Rand) error {
 	s.rests(random)
-	resp, err := http.Get(at + s.target("&wait=50ms"))
+	resp, leave, err := s.asks(http.DefaultClient, at, "&wait=50ms")
 	if err != nil {
 		return err
 	}
+	defer leave()
 	body, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
 	switch {
@@ -171,7 +188,7 @@ func TestReadersOfTopicsMissNothingSilently(t *testing.T) {
 	for _, kind := range topicWires {
 		ways[kind] = byWire(kind)
 	}
-	seed := rand.Uint64()
+	seed := cmp.Or(*topicsSeed, rand.Uint64())
 	t.Logf("the seed is %d", seed)
 	history := leat.History{Count: 100, Bytes: 32 << 10}
 	srv, at := start(t, &leat.Config{
@@ -200,15 +217,15 @@ func TestReadersOfTopicsMissNothingSilently(t *testing.T) {
 			s := &story{ledger: book, policy: policy, topics: []string{policy + ".a", policy + ".b"}}
 			wg.Go(func() {
 				connections := 0
-				for end := time.Now().Add(*topicsFor + patience); !s.ends(); connections++ {
+				for s.end = time.Now().Add(*topicsFor + patience); !s.ends(); connections++ {
 					s.rests(random)
 					s.comes()
-					if err := travels(at, s, random); err != nil {
-						t.Errorf("seed %d, %s, %s: %v", seed, way, policy, err)
-						return
+					err := s.late()
+					if err == nil {
+						err = travels(at, s, random)
 					}
-					if time.Now().After(end) {
-						t.Errorf("seed %d, %s, %s: it never has everything: %v at %q", seed, way, policy, s.told, s.position)
+					if err != nil {
+						t.Errorf("seed %d, %s, %s: %v", seed, way, policy, err)
 						return
 					}
 				}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/leat-dev/leat"
 )
@@ -45,6 +46,7 @@ type story struct {
 	got      map[string]map[string]int64 // by topic and key, the last that came
 	begun    bool                        // this connection
 	slow     bool                        // it is told that it has been too slow
+	end      time.Time                   // by then it has everything
 	messages int
 	gaps     int
 }
@@ -153,6 +155,24 @@ func (s *story) message(r topicRecord) error {
 	s.got[r.Topic][r.Key] = r.Count
 	s.position, s.last = r.ID, seq
 	return nil
+}
+
+// late is an error where the reader has had its time.
+func (s *story) late() error {
+	if s.end.IsZero() || time.Now().Before(s.end) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Errorf("it never has everything: at %q it is told of %v and has %v, of %v and %v", s.position, s.told, s.got, s.latest, lengths(s.seqs))
+}
+
+func lengths(of map[string][]int64) map[string]int {
+	n := map[string]int{}
+	for name, all := range of {
+		n[name] = len(all)
+	}
+	return n
 }
 
 // ends says whether the reader knows of everything.
