@@ -101,13 +101,15 @@ func (r *record) missing() string {
 		of = append(of, count+" of "+visible(topic))
 	}
 	text := strings.Join(of, ", ")
+	is := " are"
 	switch {
 	case len(of) == 0:
 		text = "messages"
+	case total == 0: // at least
+		text, is = "messages of "+visible(strings.Join(slices.Sorted(maps.Keys(r.Missed)), ", ")), " may be"
 	case r.AtLeast:
 		text = "at least " + text
 	}
-	is := " are"
 	if total == 1 && len(of) == 1 {
 		is = " is"
 	}

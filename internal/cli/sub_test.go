@@ -255,16 +255,17 @@ func TestSubReadsNothingButTopics(t *testing.T) {
 
 func TestSubSaysWhatIsMissing(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"control":"open","id":"a-1"}`:                                          "",
-		`{"control":"position","id":"a-1"}`:                                      "",
-		`{"control":"gap","missed":{"machine.cpu":12},"reason":"slow"}`:          "12 messages of machine.cpu are missing: the reader was too slow",
-		`{"control":"gap","missed":{"machine.cpu":1},"reason":"history"}`:        "1 message of machine.cpu is missing: the server does not keep them any more",
-		`{"control":"gap","missed":{"b":1,"a":2},"reason":"restart"}`:            "2 messages of a, 1 of b are missing: the server has started anew",
-		`{"control":"gap","missed":{"a\u001b":3},"atLeast":true,"reason":"x\n"}`: `at least 3 messages of a\x1b are missing: x\n`,
-		`{"control":"reset","id":"b-1","from":"a-7","reason":"epoch"}`:           "the position a-7 is of a server that has started anew since, without its history; what has been missed is unknown",
-		`{"control":"expired","in":5}`:                                           "the token ends in 5s, and the stream with it",
-		`{"control":"drain","retry":1500}`:                                       "the server is about to stop; again in 1.5s",
-		`{"control":"later","id":"b-1"}`:                                         `the server says: {"control":"later","id":"b-1"}`,
+		`{"control":"open","id":"a-1"}`:                                           "",
+		`{"control":"position","id":"a-1"}`:                                       "",
+		`{"control":"gap","missed":{"machine.cpu":12},"reason":"slow"}`:           "12 messages of machine.cpu are missing: the reader was too slow",
+		`{"control":"gap","missed":{"machine.cpu":1},"reason":"history"}`:         "1 message of machine.cpu is missing: the server does not keep them any more",
+		`{"control":"gap","missed":{"b":1,"a":2},"reason":"restart"}`:             "2 messages of a, 1 of b are missing: the server has started anew",
+		`{"control":"gap","missed":{"a\u001b":3},"atLeast":true,"reason":"x\n"}`:  `at least 3 messages of a\x1b are missing: x\n`,
+		`{"control":"gap","missed":{"b":0,"a":0},"atLeast":true,"reason":"slow"}`: "messages of a, b may be missing: the reader was too slow",
+		`{"control":"reset","id":"b-1","from":"a-7","reason":"epoch"}`:            "the position a-7 is of a server that has started anew since, without its history; what has been missed is unknown",
+		`{"control":"expired","in":5}`:                                            "the token ends in 5s, and the stream with it",
+		`{"control":"drain","retry":1500}`:                                        "the server is about to stop; again in 1.5s",
+		`{"control":"later","id":"b-1"}`:                                          `the server says: {"control":"later","id":"b-1"}`,
 	} {
 		r, err := readRecord([]byte(text))
 		if err != nil {

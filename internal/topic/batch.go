@@ -97,7 +97,7 @@ func (m *merge) pop() *Message {
 
 // goes says whether m goes out to a reader at p.
 func (v *view) goes(m *Message, p *place, upto uint64, behind bool) bool {
-	if !v.terms.wants(m) {
+	if !v.terms.wants(m.Event) {
 		return false
 	}
 	newer := v.terms.newer(m)
@@ -113,7 +113,7 @@ func (v *view) goes(m *Message, p *place, upto uint64, behind bool) bool {
 // newer is the next message with the key of m that is asked for; nil: there is
 // none.
 func (t *Terms) newer(m *Message) *Message {
-	for m = m.newer; m != nil && !t.wants(m); m = m.newer {
+	for m = m.newer; m != nil && !t.wants(m.Event); m = m.newer {
 	}
 	return m
 }

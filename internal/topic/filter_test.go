@@ -53,3 +53,60 @@ func TestTheLatestIsThatOfTheEventsThatAreWanted(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// What is dropped behind a reader is told as far as it had been asked for.
+func TestWhatWasAskedAwayIsNoGap(t *testing.T) {
+	const behind = 400 // 100 of them are kept
+	for slow, name := range map[topic.Slow]string{topic.SlowGap: "gap", topic.SlowLatest: "latest", topic.SlowEnd: "disconnect"} {
+		for _, lost := range []int{0, 3} {
+			for _, how := range []string{"stops", "comes back"} {
+				t.Run(fmt.Sprint(name, ", ", lost, " are missing, ", how), func(t *testing.T) {
+					o := encoders(false)
+					o.Pumps = 1
+					o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100, Slow: slow} }
+					h := topic.NewHub(o)
+					defer h.Close()
+					terms := names("a")
+					terms.Events = []string{"wanted"}
+					r := newReader(t, 0)
+					var from topic.Start
+					if how == "comes back" {
+						from.Since = publish(t, h, "b", "", "").ID.String()
+					} else {
+						r.join(h, terms, from)
+						h.Flush()
+					}
+					for i := range behind {
+						event := "other"
+						if i < lost {
+							event = "wanted"
+						}
+						named(t, h, event, fmt.Sprint("k", i), "")
+					}
+					named(t, h, "wanted", "k", "last")
+					if how == "comes back" {
+						r.join(h, terms, from)
+					}
+					h.Flush()
+					r.allow(plenty)
+					lines := r.wait("the end", func(l []string) bool {
+						return r.dropped != nil || len(l) > 1 && parse(t, l[len(l)-1]).data == "last"
+					})
+					var missed int64
+					for _, text := range lines {
+						if c := parse(t, text).control; c != nil && c.Name == topic.Gap {
+							missed += c.Missed["a"]
+							if c.AtLeast || len(c.Missed) == 0 {
+								t.Errorf("it is told %q", text)
+							}
+						}
+					}
+					if ends := slow == topic.SlowEnd && lost > 0 && how == "stops"; missed != int64(lost) || (r.dropped != nil) != ends {
+						t.Errorf("%d are named as missing, it ends with %v, behind %q", missed, r.dropped, lines)
+					}
+					r.sub.Leave()
+				})
+			}
+		}
+	}
+}

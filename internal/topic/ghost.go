@@ -63,12 +63,13 @@ func (g *ghosts) is(p passing) bool {
 func (g *ghosts) raise(l *log) {
 	old, ok := g.of[l.name]
 	if !ok {
-		l.lost, l.latestLost = g.faded, g.faded
-		l.whole = g.faded == 0
+		l.lost = g.faded
+		l.ledger.blank(l.lost)
 		return
 	}
 	delete(g.of, l.name)
-	l.lost, l.latestLost, l.count, l.whole = old.lost, old.lost, old.count, false
+	l.lost, l.count = old.lost, old.count
+	l.ledger.blank(l.lost)
 }
 
 // since are the topics of a view that have vanished and had messages behind a

@@ -174,7 +174,7 @@ func (h *Hub) open(name string) *log {
 	if l := h.logs[name]; l != nil {
 		return l
 	}
-	l := &log{name: name, rule: h.o.Rule(name), whole: true}
+	l := &log{name: name, rule: h.o.Rule(name)}
 	h.ghosts.raise(l)
 	h.logs[name] = l
 	for _, v := range h.exact[name] {

@@ -17,12 +17,9 @@ type log struct {
 
 	latest map[string]*Message // by key, of those that are kept
 
-	lost  uint64   // the number of the last message that is not kept any more
-	gone  []uint64 // of the last of them, so that they can be counted: see goneOf
-	whole bool     // gone has all of them
-	// latestLost is the last of those that gone has not, and nothing newer had the key of.
-	latestLost uint64
-	recent     rate
+	lost   uint64 // the number of the last message that is not kept any more
+	ledger ledger // of those
+	recent rate
 
 	views []*view
 	named int    // of views, those that name it without a wildcard
@@ -33,9 +30,6 @@ type log struct {
 // windowLeast is how many messages are kept for those who read already, however
 // few are kept for others.
 const windowLeast = 64
-
-// goneMost is how many numbers of messages that are not kept a log remembers.
-const goneMost = 512
 
 // first is the number of the first message that is kept, among those of l.
 func (l *log) first() int64 { return l.count - int64(len(l.kept)) + 1 }
@@ -82,27 +76,8 @@ func (l *log) drop() *Message {
 	if l.latest[m.Key] == m {
 		delete(l.latest, m.Key)
 	}
-	if len(l.gone) >= goneMost {
-		for _, g := range l.gone[:goneMost/2] {
-			if g&1 != 0 {
-				l.latestLost = g >> 1
-			}
-		}
-		l.gone = slices.Delete(l.gone, 0, goneMost/2)
-		l.whole = false
-	}
-	l.gone = append(l.gone, goneOf(m))
+	l.ledger.note(l, m)
 	return m
-}
-
-// goneOf is how a message that is not kept is remembered: its number, and a bit
-// that says whether nothing newer had its key.
-func goneOf(m *Message) uint64 {
-	g := m.Seq << 1
-	if m.newer == nil {
-		g |= 1
-	}
-	return g
 }
 
 // after is the index of the first message that is kept behind a number.
@@ -129,31 +104,12 @@ func (l *log) at(seq uint64) (count int64, exact bool) {
 	if seq >= l.lost {
 		return l.first() - 1 + int64(l.after(seq)), true
 	}
-	i := l.goneAfter(seq)
-	exact = i > 0 || l.whole
-	n := int64(len(l.gone) - i)
+	exact = seq >= l.ledger.Faded.Seq
+	n := int64(len(l.ledger.Gone) - l.ledger.after(seq))
 	if !exact {
 		n = max(n, 1) // the last that it lost
 	}
 	return max(0, l.first()-1-n), exact
-}
-
-// goneAfter is the index in gone of the first number behind seq.
-func (l *log) goneAfter(seq uint64) int {
-	i, _ := slices.BinarySearch(l.gone, (seq+1)<<1)
-	return i
-}
-
-// stale is how many messages behind a number are not kept although nothing newer
-// had their key. It answers false where there may be more.
-func (l *log) stale(seq uint64) (n int64, exact bool) {
-	for _, g := range l.gone[l.goneAfter(seq):] {
-		n += int64(g & 1)
-	}
-	if seq < l.latestLost {
-		return min(n+1, l.first()-1), false
-	}
-	return n, true
 }
 
 // A rate is how much comes in a second, averaged over the last ten.

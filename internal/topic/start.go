@@ -132,7 +132,11 @@ func (v *view) resume(p *place, since string) *Control {
 		c.AtLeast = true
 		for _, name := range names {
 			old := h.ghosts.of[name]
-			c.Missed[name], c.Counts[name] = 1, old.count
+			if c.Counts[name] = old.count; v.terms.Filtered {
+				c.Missed[name] = 0 // it may be that nothing was asked for
+			} else {
+				c.Missed[name] = 1
+			}
 			c.To.Seq = max(c.To.Seq, old.lost)
 		}
 	}
@@ -189,7 +193,7 @@ func (l *log) history(found []*Message, t *Terms, history History) []*Message {
 		return found
 	}
 	for _, m := range l.kept[max(0, len(l.kept)-l.rule.Count):] {
-		if t.wants(m) && (!history.Keys || t.newer(m) == nil) {
+		if t.wants(m.Event) && (!history.Keys || t.newer(m) == nil) {
 			found = append(found, m)
 		}
 	}

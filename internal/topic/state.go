@@ -25,12 +25,10 @@ type head struct {
 
 // A line is one of the others: a topic, or a message of the topic before.
 type line struct {
-	Topic string   `json:"topic,omitempty"`
-	Count int64    `json:"count,omitempty"`
-	Lost  uint64   `json:"lost,omitempty"`
-	Gone  []uint64 `json:"gone,omitempty"`
-	Whole bool     `json:"whole,omitempty"`
-	Stale uint64   `json:"stale,omitempty"`
+	Topic  string  `json:"topic,omitempty"`
+	Count  int64   `json:"count,omitempty"`
+	Lost   uint64  `json:"lost,omitempty"`
+	Ledger *ledger `json:"ledger,omitempty"` // nil: it has vanished
 
 	Seq   uint64    `json:"seq,omitempty"`
 	Time  time.Time `json:"time,omitzero"`
@@ -59,7 +57,7 @@ func (h *Hub) Save(w io.Writer) error {
 		err = errors.Join(err, to.Encode(line{Topic: name, Count: g.count, Lost: g.lost}))
 	}
 	for name, l := range h.logs {
-		err = errors.Join(err, to.Encode(line{Topic: name, Count: l.count, Lost: l.lost, Gone: l.gone, Whole: l.whole, Stale: l.latestLost}))
+		err = errors.Join(err, to.Encode(line{Topic: name, Count: l.count, Lost: l.lost, Ledger: &l.ledger}))
 		for _, m := range l.kept {
 			err = errors.Join(err, to.Encode(line{Seq: m.Seq, Time: m.Time, Kind: m.Kind, Event: m.Event, Key: m.Key, Data: m.Data}))
 		}
@@ -99,12 +97,13 @@ func (h *Hub) Load(r io.Reader) error {
 // restore makes the topics of some lines.
 func (h *Hub) restore(lines []line) {
 	var l *log
+	var vanished bool
 	var all []*Message
 	done := func() { // with the messages of a topic
 		switch {
 		case l == nil:
 			return
-		case len(l.kept) == 0 && len(l.gone) == 0: // nothing is known but that it was
+		case vanished:
 			h.ghosts.keep(l, max(h.o.Topics, 1))
 			return
 		}
@@ -112,7 +111,7 @@ func (h *Hub) restore(lines []line) {
 			l.count = 0
 		}
 		kept := l.kept
-		l.kept, l.gone = nil, slices.Clip(l.gone)
+		l.kept = nil
 		for _, m := range kept {
 			l.append(m)
 		}
@@ -122,7 +121,10 @@ func (h *Hub) restore(lines []line) {
 	for _, s := range lines {
 		if s.Topic != "" {
 			done()
-			l = &log{name: s.Topic, rule: h.o.Rule(s.Topic), count: s.Count, lost: s.Lost, gone: s.Gone, whole: s.Whole, latestLost: s.Stale}
+			l = &log{name: s.Topic, rule: h.o.Rule(s.Topic), count: s.Count, lost: s.Lost}
+			if vanished = s.Ledger == nil; !vanished {
+				l.ledger = *s.Ledger
+			}
 			continue
 		}
 		l.kept = append(l.kept, &Message{

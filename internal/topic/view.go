@@ -26,8 +26,8 @@ type Terms struct {
 	Trusted bool
 }
 
-// wants says whether m is asked for.
-func (t *Terms) wants(m *Message) bool { return !t.Filtered || slices.Contains(t.Events, m.Event) }
+// wants says whether messages with an event name are asked for.
+func (t *Terms) wants(event string) bool { return !t.Filtered || slices.Contains(t.Events, event) }
 
 // A view is what readers with the same terms see, of one pump. Those that are up
 // to date share a place.
@@ -193,23 +193,21 @@ func (v *view) miss(p *place, logs map[*log]mark, upto uint64, b *batch) {
 		if n <= 0 && exact {
 			continue
 		}
-		if v.every > 0 || l.rule.Slow == SlowLatest || p.latest > p.cursor {
-			n, exact = l.stale(max(p.cursor, at.from))
+		if latest := v.every > 0 || l.rule.Slow == SlowLatest || p.latest > p.cursor; latest || v.terms.Filtered {
+			n, exact = l.dropped(max(p.cursor, at.from), &v.terms, latest)
 		}
 		if b.passed == nil {
 			b.passed = map[*log]mark{}
 		}
 		b.passed[l] = mark{count: l.first() - 1, from: l.lost}
-		gap.AtLeast = gap.AtLeast || !exact
-		if n > 0 {
-			gap.Missed[l.name], gap.Counts[l.name] = n, l.first()-1
-			b.ends = b.ends || l.rule.Slow == SlowEnd
-		}
 		if n > 0 || !exact {
+			gap.Missed[l.name], gap.Counts[l.name] = n, l.first()-1
+			gap.AtLeast = gap.AtLeast || !exact
+			b.ends = b.ends || l.rule.Slow == SlowEnd
 			lost = max(lost, l.lost)
 		}
 	}
-	if len(gap.Missed) == 0 && !gap.AtLeast {
+	if len(gap.Missed) == 0 {
 		return
 	}
 	b.from = max(p.cursor, v.before(logs, p.cursor, upto))

@@ -231,7 +231,8 @@ function badge({ control }) {
 
 function telling(c) {
   const missed = Object.values(c.missed ?? {}).reduce((sum, n) => sum + n, 0)
-  const text = missed ? `${c.atLeast ? 'at least ' : ''}${missed} missing: ` : ''
+  let text = missed ? `${c.atLeast ? 'at least ' : ''}${missed} missing: ` : ''
+  if (c.atLeast && !missed) text = 'some may be missing: '
   const summary = element('summary', '')
   summary.append(badge(c), element('span', 'why', text + (why[c.reason] ?? '')), element('time', 'at', clock(Date.now())))
   const details = element('details', '')
