@@ -91,7 +91,7 @@ func TestASendToAPeerThatReadsAllocatesNothing(t *testing.T) {
 		}
 		<-h.wrote
 	}
-	if n := testing.AllocsPerRun(1000, sends); n > 0 && !underRace {
+	if n := testing.AllocsPerRun(1000, sends); n > 0 && !engine.UnderRace {
 		t.Errorf("%v allocations for each Send", n)
 	}
 	pass := func(c engine.Conn) { _ = c.Send(b) } // Wrote tells whether it was taken
@@ -99,7 +99,7 @@ func TestASendToAPeerThatReadsAllocatesNothing(t *testing.T) {
 		c.Call(pass)
 		<-h.wrote
 	}
-	if n := testing.AllocsPerRun(1000, calls); n > 2 && !underRace { // the list and its goroutine
+	if n := testing.AllocsPerRun(1000, calls); n > 2 && !engine.UnderRace { // the list and its goroutine
 		t.Errorf("%v allocations for each call that sends", n)
 	}
 	c.Abort(nil)

@@ -289,7 +289,7 @@ func TestAnOfferThatIsTakenWholeIsOneWriteAndNothingElse(t *testing.T) {
 		if events {
 			before = loops.Counts()
 		}
-		if n := testing.AllocsPerRun(100, offer); n > 0 && !underRace {
+		if n := testing.AllocsPerRun(100, offer); n > 0 && !engine.UnderRace {
 			t.Errorf("%s: %v allocations for an offer", name, n)
 		}
 		if events {
@@ -333,7 +333,7 @@ func TestAnOfferThatIsCutHoldsItsUnitAlone(t *testing.T) {
 		if name == "goroutines" {
 			most += 12 << 10 // a writer's stack and its deadline
 		}
-		if each := (int(inUse()) - int(before)) / conns; each > most && !underRace {
+		if each := (int(inUse()) - int(before)) / conns; each > most && !engine.UnderRace {
 			t.Errorf("%s: %d bytes are held for a unit of %d", name, each, size)
 		}
 		for _, c := range all {

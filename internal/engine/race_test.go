@@ -1,7 +1,7 @@
 //go:build race
 
-package engine_test
+package engine
 
-// underRace: the race detector drops what pools hold, so allocations cannot be
+// UnderRace: the race detector drops what pools hold, so allocations cannot be
 // counted under it.
-const underRace = true
+const UnderRace = true

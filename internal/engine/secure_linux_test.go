@@ -360,7 +360,7 @@ func TestAnIdleConnectionOfTLSHasNoGoroutineAndLittleMemory(t *testing.T) {
 	after := held()
 	each := (after - before - clients) / conns
 	t.Logf("%d bytes for each", each)
-	if each > most && !underRace {
+	if each > most && !engine.UnderRace {
 		t.Errorf("%d bytes for each connection", each)
 	}
 	runtime.KeepAlive(raws)

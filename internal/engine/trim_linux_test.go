@@ -12,9 +12,15 @@ import (
 	"github.com/leat-dev/leat/internal/buffer"
 )
 
-// resident is what the system holds for this process.
+// resident is what the system holds for this process, of which the race detector's
+// own memory is no part: it grows and shrinks as it likes.
 func resident(t *testing.T) int {
 	t.Helper()
+	if UnderRace {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.Sys - m.HeapReleased) //nolint:gosec // it fits
+	}
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +61,7 @@ func TestWhatABurstHasTakenIsGivenBackOnceItIsCalm(t *testing.T) {
 		lent[i] = nil
 	}
 	e.trim.look(e)
-	if less := full - resident(t); less < much/2 { // the system takes it back page by page, in its own time
+	if less := full - resident(t); less < much/4*3 {
 		t.Errorf("%d bytes of %d are given back", less, much)
 	}
 	before := e.trim.trims
