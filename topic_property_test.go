@@ -29,6 +29,9 @@ var (
 // target is what the reader asks for.
 func (s *story) target(also string) string {
 	q := "/live/?topic=" + strings.Join(s.topics, "&topic=") + also
+	for _, event := range s.events {
+		q += "&event=" + event
+	}
 	if s.position != "" {
 		q += "&since=" + url.QueryEscape(s.position)
 	}
@@ -212,9 +215,12 @@ func TestReadersOfTopicsMissNothingSilently(t *testing.T) {
 	var mu sync.Mutex
 	total := map[string][3]int{}
 	for way, travels := range ways {
-		for i, policy := range []string{"gap", "latest", "disconnect"} {
+		for i, policy := range []string{"gap", "latest", "disconnect", "gap", "latest", "disconnect"} {
 			random := rand.New(rand.NewPCG(seed, uint64(len(way)*10+i))) //nolint:gosec // small
 			s := &story{ledger: book, policy: policy, topics: []string{policy + ".a", policy + ".b"}}
+			if i > 2 {
+				s.events = []string{"x", "z"}
+			}
 			wg.Go(func() {
 				connections := 0
 				for s.end = time.Now().Add(*topicsFor + patience); !s.ends(); connections++ {
@@ -225,7 +231,7 @@ func TestReadersOfTopicsMissNothingSilently(t *testing.T) {
 						err = travels(at, s, random)
 					}
 					if err != nil {
-						t.Errorf("seed %d, %s, %s: %v", seed, way, policy, err)
+						t.Errorf("seed %d, %s, %s, %v: %v", seed, way, policy, s.events, err)
 						return
 					}
 				}
@@ -239,13 +245,14 @@ func TestReadersOfTopicsMissNothingSilently(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for end := time.Now().Add(*topicsFor); time.Now().Before(end); {
 		for range 1 + random.IntN(60) {
-			book.publish(t, srv, topics[random.IntN(len(topics))], fmt.Sprint("k", random.IntN(3)), random.IntN(1<<random.IntN(13)))
+			event := []string{"", "x", "y", "y"}[random.IntN(4)]
+			book.publishes(t, srv, topics[random.IntN(len(topics))], event, fmt.Sprint("k", random.IntN(3)), random.IntN(1<<random.IntN(13)))
 		}
 		time.Sleep(time.Duration(random.IntN(4000)) * time.Microsecond) //nolint:forbidigo // publishers pause
 	}
 	book.ends()
 	for _, topic := range topics { // for those who had everything, and wait for more
-		book.publish(t, srv, topic, "k", 0)
+		book.publishes(t, srv, topic, "x", "k", 0)
 	}
 	wg.Wait()
 	for way, n := range total {

@@ -1,9 +1,11 @@
 package leat_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -13,24 +15,26 @@ import (
 	"github.com/leat-dev/leat"
 )
 
-// A ledger is what has been published: by topic the numbers of its messages, in
-// order, and the count of the last of each key.
+// A ledger is what has been published: by topic its messages, in order.
 type ledger struct {
-	mu     sync.Mutex
-	seqs   map[string][]int64
-	latest map[string]map[string]int64
-	over   bool
+	mu   sync.Mutex
+	of   map[string][]noted
+	over bool
 }
 
-func newLedger() *ledger {
-	return &ledger{seqs: map[string][]int64{}, latest: map[string]map[string]int64{}}
+// A noted is one of them.
+type noted struct {
+	seq        int64
+	event, key string
 }
+
+func newLedger() *ledger { return &ledger{of: map[string][]noted{}} }
 
 // upTo is how many messages a topic had up to a number.
 func (l *ledger) upTo(topic string, seq int64) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i, _ := slices.BinarySearch(l.seqs[topic], seq+1)
+	i, _ := slices.BinarySearchFunc(l.of[topic], seq+1, func(n noted, seq int64) int { return cmp.Compare(n.seq, seq) })
 	return int64(i)
 }
 
@@ -39,6 +43,7 @@ type story struct {
 	*ledger
 	policy   string
 	topics   []string
+	events   []string // that it asks for; none: all
 	position string
 	last     int64                       // number
 	told     map[string]int64            // by topic the last count that it knows of, on this connection
@@ -62,6 +67,25 @@ func (s *story) comes() {
 			s.got[topic] = map[string]int64{}
 		}
 	}
+}
+
+// wants says whether the reader asks for a message.
+func (s *story) wants(n noted) bool { return len(s.events) == 0 || slices.Contains(s.events, n.event) }
+
+// wanted is what the reader asks for of the messages of a topic behind a count, up to
+// another one: how many there are, and the last count of each key.
+func (s *story) wanted(topic string, behind, upTo int64) (n int64, last map[string]int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last = map[string]int64{}
+	all := s.of[topic]
+	for count := behind + 1; count <= min(upTo, int64(len(all))); count++ {
+		if one := all[count-1]; s.wants(one) {
+			n++
+			last[one.key] = count
+		}
+	}
+	return n, last
 }
 
 // takes checks one record against what has been published.
@@ -106,26 +130,39 @@ func (s *story) takes(r topicRecord) error {
 
 func (s *story) gap(r topicRecord) error {
 	s.gaps++
-	// From may be behind the position: what is between was for others.
-	if from := seqOf(r.From); len(r.Missed) == 0 || from < s.last || seqOf(r.ID) < from || r.AtLeast && r.Reason != "history" && s.policy != "latest" {
+	from := seqOf(r.From)
+	if len(r.Missed) == 0 || from < s.last || seqOf(r.ID) < from || r.AtLeast && r.Reason != "history" && s.policy == "gap" && len(s.events) == 0 {
 		return fmt.Errorf("behind %q: %+v", s.position, r)
+	}
+	for _, topic := range s.topics {
+		// From may be behind the position: what is between was for others, or has a newer value.
+		if n, _ := s.wanted(topic, s.told[topic], s.upTo(topic, from)); n > 0 && s.policy != "latest" {
+			return fmt.Errorf("%s: %d are behind %d, and %+v begins behind that", topic, n, s.told[topic], r)
+		}
 	}
 	s.slow = r.Reason == "slow"
 	for topic, missed := range r.Missed {
 		behind := r.Counts[topic]
-		lacks := behind - s.told[topic]
-		switch {
-		case !slices.Contains(s.topics, topic), missed < 1, s.policy != "latest" && s.upTo(topic, seqOf(r.From)) > s.told[topic]:
+		if !slices.Contains(s.topics, topic) || missed < 0 || missed == 0 && !r.AtLeast {
 			return fmt.Errorf("a gap in %s: %+v", topic, r)
-		case s.policy == "latest":
-			if missed > lacks { // others are not missed: they have a newer one
-				return fmt.Errorf("%s: %d of %d are missing: %+v", topic, missed, lacks, r)
+		}
+		lacks, last := s.wanted(topic, s.told[topic], behind)
+		most, least := lacks, lacks
+		if s.policy == "latest" { // others are not missed: they have a newer one
+			_, newer := s.wanted(topic, behind, math.MaxInt64)
+			most, least = int64(len(last)), 0
+			for key, count := range last {
+				if newer[key] == 0 {
+					least++
+				}
+				s.got[topic][key] = max(s.got[topic][key], count) // it may be among them
 			}
-			for key := range s.got[topic] {
-				s.got[topic][key] = max(s.got[topic][key], behind) // it may be among them
-			}
-		case missed != lacks && (!r.AtLeast || missed > lacks):
-			return fmt.Errorf("%s: of %d behind %d, %d are named as missing: %+v", topic, behind, s.told[topic], missed, r)
+		}
+		if r.AtLeast {
+			least = 0
+		}
+		if missed < least || missed > most {
+			return fmt.Errorf("%s: of %d to %d behind %d, up to %d, %d are named as missing: %+v", topic, least, most, s.told[topic], behind, missed, r)
 		}
 		s.told[topic] = max(s.told[topic], behind)
 	}
@@ -139,12 +176,22 @@ func (s *story) message(r topicRecord) error {
 		return fmt.Errorf("message %d has the data %.100s", r.Count, r.Data)
 	}
 	seq := seqOf(r.ID)
-	switch told := s.told[r.Topic]; {
-	case !slices.Contains(s.topics, r.Topic):
+	told := s.told[r.Topic]
+	passed, last := s.wanted(r.Topic, told, r.Count-1)
+	if passed > 0 { // each has a newer one
+		_, newer := s.wanted(r.Topic, r.Count-1, math.MaxInt64)
+		for key := range last {
+			if newer[key] == 0 {
+				return fmt.Errorf("%s: between %d and %d is %d, the latest of %s", r.Topic, told, r.Count, last[key], key)
+			}
+		}
+	}
+	switch is, _ := s.wanted(r.Topic, r.Count-1, r.Count); {
+	case !slices.Contains(s.topics, r.Topic) || is == 0:
 		return fmt.Errorf("of %s comes %d", r.Topic, r.Count)
 	case seq <= s.last:
 		return fmt.Errorf("behind %d comes %d", s.last, seq)
-	case s.policy == "latest" && r.Count <= told, s.policy != "latest" && r.Count != told+1:
+	case r.Count <= told || s.policy != "latest" && passed > 0:
 		return fmt.Errorf("%s: behind %d comes %d", r.Topic, told, r.Count)
 	case s.policy == "disconnect" && s.slow:
 		return fmt.Errorf("%s: behind the last gap comes %d", r.Topic, r.Count)
@@ -162,34 +209,28 @@ func (s *story) late() error {
 	if s.end.IsZero() || time.Now().Before(s.end) {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return fmt.Errorf("it never has everything: at %q it is told of %v and has %v, of %v and %v", s.position, s.told, s.got, s.latest, lengths(s.seqs))
-}
-
-func lengths(of map[string][]int64) map[string]int {
-	n := map[string]int{}
-	for name, all := range of {
-		n[name] = len(all)
+	text := fmt.Sprintf("at %q it is told of %v and has %v", s.position, s.told, s.got)
+	for _, topic := range s.topics {
+		n, last := s.wanted(topic, 0, math.MaxInt64)
+		text += fmt.Sprintf(", of %s are %d, %v", topic, n, last)
 	}
-	return n
+	return fmt.Errorf("it never has everything: %s", text)
 }
 
 // ends says whether the reader knows of everything.
 func (s *story) ends() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.over || !s.begun {
+	if !s.isOver() || !s.begun {
 		return false
 	}
 	for _, topic := range s.topics {
+		n, last := s.wanted(topic, s.told[topic], math.MaxInt64)
 		if s.policy != "latest" {
-			if s.told[topic] < int64(len(s.seqs[topic])) {
+			if n > 0 {
 				return false
 			}
 			continue
 		}
-		for key, count := range s.latest[topic] {
+		for key, count := range last {
 			if s.got[topic][key] < count && s.opened[topic] < count {
 				return false
 			}
@@ -201,22 +242,23 @@ func (s *story) ends() bool {
 // publish publishes and notes the next message of a topic, which has its count.
 // Nobody looks meanwhile: readers may have it before it is noted.
 func (l *ledger) publish(t *testing.T, srv *leat.Server, topic, key string, size int) {
+	l.publishes(t, srv, topic, "", key, size)
+}
+
+// publishes is publish with the name of an event.
+func (l *ledger) publishes(t *testing.T, srv *leat.Server, topic, event, key string, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := leat.JSON(struct {
 		N   int64
 		Pad string `json:",omitempty"`
-	}{int64(len(l.seqs[topic])) + 1, strings.Repeat("abcdefgh", size/8)})
-	m.Key = key
+	}{int64(len(l.of[topic])) + 1, strings.Repeat("abcdefgh", size/8)})
+	m.Event, m.Key = event, key
 	r, err := srv.Topic(topic).Publish(t.Context(), m)
 	if err != nil {
 		t.Error(err)
 	}
-	l.seqs[topic] = append(l.seqs[topic], seqOf(r.ID))
-	if l.latest[topic] == nil {
-		l.latest[topic] = map[string]int64{}
-	}
-	l.latest[topic][key] = r.Count
+	l.of[topic] = append(l.of[topic], noted{seqOf(r.ID), event, key})
 }
 
 func (l *ledger) ends() {
