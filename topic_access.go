@@ -111,21 +111,13 @@ func (c *caller) patterns() []string {
 	return c.grant.Subscribe
 }
 
-// An accessError says who may not what, and what would allow it.
-type accessError struct {
-	status int
-	text   string
-}
-
-func (e *accessError) Error() string { return e.text }
-
 // may says whether the caller may do something with a topic, or all topics of a
 // pattern.
 func (c *caller) may(action, topic string) error {
 	t := c.t
 	if decide := t.srv.config.Authorize; decide != nil {
 		if err := decide(c.request, action, topic); err != nil {
-			return &accessError{http.StatusForbidden, err.Error()}
+			return &topicError{http.StatusForbidden, err.Error()}
 		}
 		return nil
 	}
@@ -134,18 +126,18 @@ func (c *caller) may(action, topic string) error {
 	case asked == conf.AccessPublic && (!some || c.grant == nil):
 		return nil
 	case asked == conf.AccessNone:
-		return &accessError{http.StatusForbidden, fmt.Sprintf("nobody may %s %q here (%s: 'none' in topics of web.json5)", verbs[action], topic, action)}
+		return &topicError{http.StatusForbidden, fmt.Sprintf("nobody may %s %q here (%s: 'none' in topics of web.json5)", verbs[action], topic, action)}
 	case c.invalid != nil:
-		return &accessError{http.StatusUnauthorized, "the token is not good: " + c.invalid.Error()}
+		return &topicError{http.StatusUnauthorized, "the token is not good: " + c.invalid.Error()}
 	case c.grant == nil:
 		why := fmt.Errorf("a token is needed to %s %q", verbs[action], topic)
 		if t.verifier != nil {
 			why = t.verifier.Wanted(action, topic)
 		}
-		return &accessError{http.StatusUnauthorized, why.Error()}
+		return &topicError{http.StatusUnauthorized, why.Error()}
 	}
 	if err := c.grant.Check(action, topic); err != nil {
-		return &accessError{http.StatusForbidden, err.Error()}
+		return &topicError{http.StatusForbidden, err.Error()}
 	}
 	return nil
 }

@@ -34,14 +34,6 @@ func (c *caps) limit(l *Limits) {
 	c.streams, c.topics, c.publishes = max(0, l.StreamsPerAddress), max(0, l.TopicsPerAddress), max(0, l.PublishesPerAddress)
 }
 
-// A capError says which bound is reached, and how to answer that.
-type capError struct {
-	status int
-	text   string
-}
-
-func (e *capError) Error() string { return e.text }
-
 // share is that of an address. It is called with mu held.
 func (c *caps) share(address string, now time.Time) *share {
 	if now.Sub(c.tidy) > tidyEvery {
@@ -73,7 +65,7 @@ func (c *caps) enter(address string) (leave func(), err error) {
 	defer c.mu.Unlock()
 	s := c.share(address, time.Now())
 	if s.streams >= c.streams {
-		return nil, &capError{http.StatusTooManyRequests, fmt.Sprintf("this address reads as many streams as it may: %d (limits.streamsPerAddress)", c.streams)}
+		return nil, &topicError{http.StatusTooManyRequests, fmt.Sprintf("this address reads as many streams as it may: %d (limits.streamsPerAddress)", c.streams)}
 	}
 	s.streams++
 	return func() {
@@ -96,9 +88,9 @@ func (c *caps) publish(address string, messages, topics int) error {
 	s.at = now
 	switch {
 	case c.publishes > 0 && s.used+float64(messages) > float64(c.publishes) && s.used > 0:
-		return &capError{http.StatusTooManyRequests, fmt.Sprintf("this address publishes too fast: %d messages a second are allowed (limits.publishesPerAddress)", c.publishes)}
+		return &topicError{http.StatusTooManyRequests, fmt.Sprintf("this address publishes too fast: %d messages a second are allowed (limits.publishesPerAddress)", c.publishes)}
 	case c.topics > 0 && topics > 0 && s.topics+topics > c.topics:
-		return &capError{http.StatusTooManyRequests, fmt.Sprintf("this address has made as many topics as it may: %d (limits.topicsPerAddress)", c.topics)}
+		return &topicError{http.StatusTooManyRequests, fmt.Sprintf("this address has made as many topics as it may: %d (limits.topicsPerAddress)", c.topics)}
 	}
 	s.used += float64(messages)
 	s.topics += topics

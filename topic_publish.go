@@ -224,7 +224,7 @@ func (t *topics) batch(name string, body []byte, c *caller) ([]parcel, error) {
 		messages = append(messages, m)
 	}
 	if len(messages) == 0 {
-		return nil, &accessError{http.StatusBadRequest, `the batch is empty; write a line each of {"data":…}`}
+		return nil, &topicError{http.StatusBadRequest, `the batch is empty; write a line each of {"data":…}`}
 	}
 	return messages, nil
 }
@@ -304,18 +304,24 @@ func payload(data json.RawMessage, encoding string) (Message, error) {
 	return m, fmt.Errorf("%w: the encoding is %q; write base64, or none", ErrMessage, encoding)
 }
 
+// A topicError says why something is not done, or what would be, with the status that
+// goes with it.
+type topicError struct {
+	status int
+	text   string
+}
+
+func (e *topicError) Error() string { return e.text }
+
 // textOf is what an error says to others.
 func textOf(err error) string { return strings.TrimPrefix(err.Error(), "leat: ") }
 
 // statusOf is the status that goes with an error.
 func statusOf(err error) int {
-	var denied *accessError
-	var capped *capError
+	var refused *topicError
 	switch {
-	case errors.As(err, &denied):
-		return denied.status
-	case errors.As(err, &capped):
-		return capped.status
+	case errors.As(err, &refused):
+		return refused.status
 	case errors.Is(err, ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, errState):

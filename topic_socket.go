@@ -39,8 +39,7 @@ type fedSocket struct {
 // mayComeLater says whether a token that is missing may be the first message. Who
 // has sent a wrong one is waiting for the answer to that.
 func (c *caller) mayComeLater(err error) bool {
-	var denied *accessError
-	return c.t.verifier != nil && (c.invalid == nil || c.ambient) && errors.As(err, &denied) && denied.status == http.StatusUnauthorized
+	return c.t.verifier != nil && (c.invalid == nil || c.ambient) && statusOf(err) == http.StatusUnauthorized
 }
 
 // upgrade answers a reader with a WebSocket.
@@ -217,7 +216,7 @@ type topicWish struct {
 func (f *fedSocket) message(s *Socket, m Message) {
 	var w topicWish
 	if m.Type != TextMessage || json.Unmarshal(m.Data, &w) != nil {
-		f.refuse(s, &w, &accessError{http.StatusBadRequest, `this is not what is understood here; write {"publish":"TOPIC","data":…} or {"token":"…"}`})
+		f.refuse(s, &w, &topicError{http.StatusBadRequest, `this is not what is understood here; write {"publish":"TOPIC","data":…} or {"token":"…"}`})
 		return
 	}
 	if w.Token != nil {
@@ -225,7 +224,7 @@ func (f *fedSocket) message(s *Socket, m Message) {
 		return
 	}
 	if w.Data == nil {
-		f.refuse(s, &w, &accessError{http.StatusBadRequest, `there is no data; write {"publish":"TOPIC","data":…}`})
+		f.refuse(s, &w, &topicError{http.StatusBadRequest, `there is no data; write {"publish":"TOPIC","data":…}`})
 		return
 	}
 	name, err := f.nameOf(&w)
@@ -262,7 +261,7 @@ func (f *fedSocket) nameOf(w *topicWish) (string, error) {
 		patterns = sub.Patterns()
 	}
 	if len(patterns) != 1 {
-		return "", &accessError{http.StatusBadRequest, `no topic is named; write {"publish":"TOPIC","data":…}`}
+		return "", &topicError{http.StatusBadRequest, `no topic is named; write {"publish":"TOPIC","data":…}`}
 	}
 	return patterns[0], nil
 }
@@ -277,7 +276,7 @@ func (f *fedSocket) may(action, name string) error {
 // renew takes another token.
 func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
 	if f.t.verifier == nil || f.t.srv.config.Authorize != nil {
-		f.refuse(s, w, &accessError{http.StatusBadRequest, "no token is needed here"})
+		f.refuse(s, w, &topicError{http.StatusBadRequest, "no token is needed here"})
 		return
 	}
 	f.mu.Lock()
@@ -302,7 +301,7 @@ func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
 	}
 	f.mu.Unlock()
 	if err != nil {
-		f.refuse(s, w, &accessError{http.StatusUnauthorized, err.Error()})
+		f.refuse(s, w, &topicError{http.StatusUnauthorized, err.Error()})
 		return
 	}
 	if sub == nil {
