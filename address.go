@@ -36,11 +36,11 @@ func (a address) String() string {
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), uint16(a.n)).String()
 }
 
-// host is the address without its port.
-func (a address) host() string {
-	host, _, err := net.SplitHostPort(a.String())
+// hostOf is an address without its port.
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return a.String()
+		return address
 	}
 	return host
 }

@@ -2,7 +2,6 @@ package leat
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -106,13 +105,4 @@ func (c *caps) forgive(address string, topics int) {
 	defer c.mu.Unlock()
 	s := c.share(address, time.Now())
 	s.topics = max(0, s.topics-topics)
-}
-
-// hostOf is the address of a request, without its port.
-func hostOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
