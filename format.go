@@ -11,6 +11,13 @@ import (
 	"github.com/leat-dev/leat/internal/wire/sse"
 )
 
+// The media types of records.
+const (
+	typeNDJSON = "application/x-ndjson"
+	typeSSE    = "text/event-stream"
+	typeJSON   = "application/json" // an array of them
+)
+
 // A format is how records look on the wire. Its functions append to b.
 type format struct {
 	contentType string
@@ -20,7 +27,7 @@ type format struct {
 }
 
 var ndjsonFormat = format{
-	contentType: "application/x-ndjson",
+	contentType: typeNDJSON,
 	value: func(b *scratch, v any) error {
 		return b.json(v) // an encoder writes one line whatever v holds, and ends it
 	},
@@ -36,7 +43,7 @@ var ndjsonFormat = format{
 }
 
 var sseFormat = format{
-	contentType: "text/event-stream",
+	contentType: typeSSE,
 	value: func(b *scratch, v any) error {
 		b.buf = append(b.buf, "data: "...)
 		if err := b.json(v); err != nil {
@@ -70,26 +77,73 @@ type eventRecord struct {
 	Data any    `json:"data"`
 }
 
-// preferred is the format that an Accept header asks for (RFC 9110, 12.5.1):
-// SSE where it is named with a weight above NDJSON's, else NDJSON.
+// preferred is the format that an Accept header asks for: NDJSON where it asks for
+// neither.
 func preferred(accept []string) *format {
-	all := strings.Join(accept, ",")
-	if named(all, sseFormat.contentType) > named(all, ndjsonFormat.contentType) {
+	if accepted(accept, []string{typeNDJSON, typeSSE}) == typeSSE {
 		return &sseFormat
 	}
 	return &ndjsonFormat
 }
 
-// named is the weight that an Accept header gives a type by its name.
-func named(accept, name string) float64 {
-	best := 0.0
-	for part := range strings.SplitSeq(accept, ",") {
-		media, params, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(media), name) {
-			best = max(best, qualityOf(params))
+// accepted is the type, of those that are offered, that an Accept header asks for
+// (RFC 9110, 12.5.1): of those with the highest weight the one that is named most
+// closely, and of these the first; "" where it accepts none. Without the header all
+// are accepted.
+func accepted(lines, offered []string) string {
+	accept := strings.Join(lines, ",")
+	if strings.Trim(accept, ", \t") == "" {
+		return offered[0]
+	}
+	best, weight, rank := "", 0.0, 0
+	for _, name := range offered {
+		if q, r := weightOf(accept, name); q > weight || q == weight && r > rank && q > 0 {
+			best, weight, rank = name, q, r
 		}
 	}
 	return best
+}
+
+// weightOf is the weight that the most specific range of an Accept header gives a
+// type, and how specific that is. Parameters of a range but its weight say nothing:
+// no type here has any.
+func weightOf(accept, name string) (weight float64, specific int) {
+	for part := range strings.SplitSeq(accept, ",") {
+		media, params, _ := strings.Cut(part, ";")
+		rank := rankOf(strings.TrimSpace(media), name)
+		switch q := qualityOf(params); {
+		case rank > specific:
+			weight, specific = q, rank
+		case rank == specific && rank > 0: // a range that stands there twice
+			weight = max(weight, q)
+		}
+	}
+	return weight, specific
+}
+
+// rankOf is how specific a media range is for a type; 0: it does not have it.
+func rankOf(media, name string) int {
+	kind, _, _ := strings.Cut(name, "/")
+	switch {
+	case strings.EqualFold(media, name), name == typeNDJSON && strings.EqualFold(media, "application/ndjson"):
+		return 3
+	case strings.EqualFold(media, kind+"/*"):
+		return 2
+	case media == "*/*":
+		return 1
+	}
+	return 0
+}
+
+// qualityOf is the weight among the parameters of a media range (RFC 9110, 12.4.2).
+func qualityOf(params string) float64 {
+	for param := range strings.SplitSeq(params, ";") {
+		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if q, err := strconv.ParseFloat(value, 64); err == nil && strings.EqualFold(key, "q") && q >= 0 && q <= 1 {
+			return q
+		}
+	}
+	return 1
 }
 
 // A scratch is where a record is made, with room before it for the size of its

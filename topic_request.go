@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/internal/pattern"
@@ -118,63 +117,5 @@ func waitOf(text string) (time.Duration, error) {
 	return min(d, waitMost), nil
 }
 
-// The media types of topics.
-const (
-	typeNDJSON = "application/x-ndjson"
-	typeSSE    = "text/event-stream"
-	typeJSON   = "application/json"
-)
-
-// offered are the types that an Accept header may choose from, the default first.
+// offered are the types of a topic, the default first.
 var offered = []string{typeNDJSON, typeSSE, typeJSON}
-
-// accepted is the type that an Accept header asks for (RFC 9110, 12.5.1): of those
-// with the highest weight the one that is named most closely, and of these the first
-// that is offered; "" where it accepts none.
-func accepted(lines []string) string {
-	accept := strings.Join(lines, ",")
-	if strings.Trim(accept, ", \t") == "" {
-		return offered[0]
-	}
-	best, weight, rank := "", 0.0, 0
-	for _, name := range offered {
-		if q, r := weightOf(accept, name); q > weight || q == weight && r > rank && q > 0 {
-			best, weight, rank = name, q, r
-		}
-	}
-	return best
-}
-
-// weightOf is the weight that the most specific range of an Accept header gives a
-// type, and how specific that is.
-func weightOf(accept, name string) (weight float64, specific int) {
-	for part := range strings.SplitSeq(accept, ",") {
-		media, params, _ := strings.Cut(part, ";")
-		media = strings.TrimSpace(media)
-		rank := 0
-		switch kind, _, _ := strings.Cut(name, "/"); {
-		case strings.EqualFold(media, name), name == typeNDJSON && strings.EqualFold(media, "application/ndjson"):
-			rank = 3
-		case strings.EqualFold(media, kind+"/*"):
-			rank = 2
-		case media == "*/*":
-			rank = 1
-		}
-		if rank <= specific {
-			continue
-		}
-		specific, weight = rank, qualityOf(params)
-	}
-	return weight, specific
-}
-
-// qualityOf is the weight among the parameters of a media range.
-func qualityOf(params string) float64 {
-	for param := range strings.SplitSeq(params, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if n, err := strconv.ParseFloat(value, 64); err == nil && strings.EqualFold(key, "q") {
-			return n
-		}
-	}
-	return 1
-}

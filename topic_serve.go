@@ -128,7 +128,7 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 	}
 	t.keepTicket(w, r, &c)
 	q.terms.Grant = c.patterns()
-	want := accepted(r.Header.Values("Accept"))
+	want := accepted(r.Header.Values("Accept"), offered)
 	switch {
 	case q.stats:
 		t.answerStats(w, r, q)
