@@ -282,7 +282,10 @@ func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
 	f.mu.Lock()
 	fresh := caller{t: f.t}
 	fresh.present(token)
-	err := fresh.invalid
+	var err error
+	if fresh.invalid != nil {
+		err = &topicError{http.StatusUnauthorized, fresh.invalid.Error()}
+	}
 	sub := f.sub.Load()
 	var patterns []string
 	if sub != nil {
@@ -301,7 +304,7 @@ func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
 	}
 	f.mu.Unlock()
 	if err != nil {
-		f.refuse(s, w, &topicError{http.StatusUnauthorized, err.Error()})
+		f.refuse(s, w, err)
 		return
 	}
 	if sub == nil {
