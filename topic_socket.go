@@ -197,7 +197,9 @@ func (f *fedEnd) Drop(reason error) {
 	if errors.Is(reason, topic.ErrBare) {
 		code = ClosePolicy
 	}
-	go (*Socket)(f).startClose(code, reason.Error()[len("leat: "):], topicEnd(reason), false)
+	// The pump must not wait: startClose does, for the senders' lock, which somebody may
+	// have while a large message of his is compressed.
+	go (*Socket)(f).startClose(code, textOf(reason), topicEnd(reason), false)
 }
 
 // A topicWish is what a reader may send.
