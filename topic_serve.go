@@ -15,7 +15,8 @@ import (
 
 // ServeHTTP serves the topic: to readers over NDJSON, Server-Sent Events,
 // WebSocket, as an array or by long polls, and to publishers by POST, as
-// docs/protocol.md says. It works under any router.
+// docs/protocol.md says. It works under any router. A path that ends in /ticket is
+// where tickets are made, and nothing else.
 func (t *Topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.srv.topics.serve(w, r, []string{t.name}, ticketPath(r.URL.Path))
 }
@@ -34,11 +35,6 @@ func (s *Server) Topics(prefix string) http.Handler {
 			serve.Error(w, r, http.StatusNotFound, "a topic's name has dots, and no slash")
 			return
 		}
-		if ticket && r.Method != http.MethodPost && r.Method != http.MethodOptions {
-			w.Header().Set("Allow", "OPTIONS, POST")
-			serve.Error(w, r, http.StatusMethodNotAllowed, "a ticket is made by POST")
-			return
-		}
 		var names []string
 		if name != "" {
 			names = []string{name}
@@ -51,7 +47,8 @@ const ticketName = "ticket"
 
 func ticketPath(path string) bool { return strings.HasSuffix(path, "/"+ticketName) }
 
-// serve answers a request for topics, of which named stand in the path.
+// serve answers a request for topics, of which named stand in the path, or for a
+// ticket.
 func (t *topics) serve(w http.ResponseWriter, r *http.Request, named []string, ticket bool) {
 	w.Header().Add("Vary", "Accept")
 	if !t.crosses(w, r) {
@@ -62,15 +59,19 @@ func (t *topics) serve(w http.ResponseWriter, r *http.Request, named []string, t
 		t.makeTicket(w, r, named)
 	case r.Method == http.MethodPost:
 		t.post(w, r, named)
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+	case !ticket && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		t.read(w, r, named)
 	default:
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST")
+		allow, why := "GET, HEAD, OPTIONS, POST", r.Method+" is none of a topic's methods: GET reads it, POST publishes"
+		if ticket {
+			allow, why = "OPTIONS, POST", "a ticket is made by POST"
+		}
+		w.Header().Set("Allow", allow)
 		if r.Method == http.MethodOptions {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		serve.Error(w, r, http.StatusMethodNotAllowed, r.Method+" is none of a topic's methods: GET reads it, POST publishes")
+		serve.Error(w, r, http.StatusMethodNotAllowed, why)
 	}
 }
 

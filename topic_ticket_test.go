@@ -3,6 +3,7 @@ package leat_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,39 @@ func TestATicketIsGoodOnceAndItsCookieFromThenOn(t *testing.T) {
 				t.Errorf("%s of where tickets are made: %d %s", method, code, text)
 			}
 		}
+	}
+}
+
+func TestATicketIsMadeByPOSTAloneHoweverItsTopicIsMounted(t *testing.T) {
+	good := topicToken(time.Hour, "room.*", "")
+	c := &leat.Config{
+		Tokens: leat.Tokens{Keys: []leat.TokenKey{{Algorithm: "HS256", File: secretFile(t)}}},
+		Topics: []leat.TopicRule{{Subscribe: "token", Publish: "public"}},
+	}
+	srv, own := start(t, c, func(srv *leat.Server) {
+		srv.Handle("/kitchen/", srv.Topic("room.kitchen"))
+		srv.Handle("/live/", srv.Topics("/live/"))
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/kitchen/", srv.Topic("room.kitchen"))
+	mux.Handle("/live/", srv.Topics("/live/"))
+	other := httptest.NewServer(mux)
+	defer other.Close()
+	for _, base := range []string{own, other.URL} {
+		for _, path := range []string{"/kitchen/ticket", "/live/room.kitchen/ticket"} {
+			for method, want := range map[string]int{
+				http.MethodGet: 405, http.MethodHead: 405, http.MethodPut: 405, http.MethodDelete: 405, http.MethodPatch: 405, http.MethodOptions: 204,
+			} {
+				code, h, text := ask(t, method, base+path+"?wait=0", "", "Authorization", "Bearer "+good)
+				if code != want || h.Get("Allow") != "OPTIONS, POST" || h.Get("Vary") != "Accept" {
+					t.Errorf("%s of %s: %d %q, Allow: %q, Vary: %q", method, path, code, text, h.Get("Allow"), h.Get("Vary"))
+				}
+			}
+			ticket(t, base+path, good)
+		}
+	}
+	if n := srv.Topic(">").Stats().Published; n != 0 {
+		t.Errorf("%d are published", n)
 	}
 }
 
