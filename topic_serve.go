@@ -132,7 +132,7 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 	want := accepted(r.Header.Values("Accept"), offered)
 	switch {
 	case q.stats:
-		t.answerStats(w, r, q)
+		t.answerStats(w, q)
 	case socket:
 		if !later { // who has no token learns nothing
 			w.Header().Set(positionHeader, t.begins(q))
@@ -247,7 +247,7 @@ func pathOf(r *http.Request) string {
 }
 
 // answerStats answers the numbers of the topics.
-func (t *topics) answerStats(w http.ResponseWriter, _ *http.Request, q *topicRequest) {
+func (t *topics) answerStats(w http.ResponseWriter, q *topicRequest) {
 	stats := map[string]TopicStats{}
 	for _, p := range q.terms.Patterns {
 		stats[p] = t.stats(topic.Terms{Patterns: []string{p}, Grant: q.terms.Grant})
