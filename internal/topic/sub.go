@@ -40,7 +40,7 @@ type Sub struct {
 	place   *place       // while it is behind
 	base    atomic.Int64 // of the view's sent, when it became current; -1: it is behind
 	bytes   atomic.Int64 // delivered, those since base not counted
-	moved   atomic.Int64 // when something was last delivered to it alone; see Hub.clock
+	moved   atomic.Int64 // when something was last delivered to it alone, since the hub began
 	held    *frame       // that the connection may have a part of, but for the view's last
 	lagging atomic.Bool  // Ready is to be heeded
 	holding atomic.Bool  // so it is, since held is set
