@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The quick part of test.sh: needs Go alone, and installs nothing.
+# The quick part of test.sh: needs Go, curl, openssl and sed, and installs nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/steps.sh

@@ -18,6 +18,8 @@ need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need cc gcc
 need git git
 need curl curl
+need openssl openssl
+need sed sed
 need nginx nginx-light
 need caddy caddy
 need haproxy haproxy

@@ -73,7 +73,7 @@ func TestAConfigurationSaysWhoMakesATokenForWhom(t *testing.T) {
 // TestKeysAreMadeAsTheDocumentSays runs the commands of docs/tokens.md.
 func TestKeysAreMadeAsTheDocumentSays(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("there is no openssl")
+		t.Fatalf("%v; make deps installs it", err)
 	}
 	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "tokens.md"))
 	if err != nil {
