@@ -124,7 +124,7 @@ type Limits struct {
 	TopicMemory         int64 // bytes of the history of all topics
 	TopicsPerReader     int   // names and patterns that one reader asks for
 	Patterns            int   // with wildcards, among them
-	StreamsPerAddress   int   // readers of topics at once
+	StreamsPerAddress   int   // readers of topics at once, with polls that wait
 	TopicsPerAddress    int   // that one address was the first to publish to
 	PublishesPerAddress int   // messages a second
 }

@@ -50,7 +50,7 @@ type Message struct {
 	// latest alone; "" for the topic's one value.
 	Key string
 	// IdempotencyKey makes a second attempt within two minutes answer as the first
-	// has, and publish nothing; "" for none.
+	// has, and publish nothing: at most 1024 bytes; "" for none.
 	IdempotencyKey string
 
 	err error // of JSON

@@ -98,6 +98,26 @@ func TestWhatIsTooLargeIs413(t *testing.T) {
 	}
 }
 
+func TestABodyIsBoundedBeforeItsMessages(t *testing.T) {
+	srv, base := openTopics(t, leat.Config{})
+	host := strings.TrimSuffix(base, "/live/")
+	large := strings.Repeat(`{"data":"0123456789"}`+"\n", 100<<10/20)
+	for _, media := range []string{"text/plain", "application/x-ndjson"} {
+		for name, rest := range map[string]string{
+			"by its length":    fmt.Sprintf("Content-Length: %d\r\n\r\n", len(large)), // and no body
+			"without a length": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(large), large),
+		} {
+			resp := reach(t, host, "POST /live/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: "+media+"\r\n"+rest).response()
+			if text := body(t, resp); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(text, "limits.body") {
+				t.Errorf("%s %s: %d %s", media, name, resp.StatusCode, text)
+			}
+		}
+	}
+	if n := srv.Topic("a").Stats().Published; n != 0 {
+		t.Errorf("%d are published", n)
+	}
+}
+
 func TestATopicTooManyIs503(t *testing.T) {
 	srv, base := openTopics(t, leat.Config{Limits: leat.Limits{Topics: 2, TopicsPerAddress: 3}})
 	for range 5 {
