@@ -50,7 +50,8 @@ type Message struct {
 	// latest alone; "" for the topic's one value.
 	Key string
 	// IdempotencyKey makes a second attempt within two minutes answer as the first
-	// has, and publish nothing: at most 1024 bytes; "" for none.
+	// has, and publish nothing: at most 1024 bytes; "" for none. Publishers whose
+	// tokens have a "sub" have keys of their own.
 	IdempotencyKey string
 
 	err error // of JSON

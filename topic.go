@@ -58,15 +58,16 @@ func (t *Topic) Publish(ctx context.Context, m Message) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	return t.srv.topics.publish([]topic.Entry{e}, onceOf(t.name, m.IdempotencyKey))
+	return t.srv.topics.publish([]topic.Entry{e}, onceOf("", t.name, m.IdempotencyKey))
 }
 
-// onceOf is what an attempt is known by: that of one topic is not another's.
-func onceOf(name, key string) string {
+// onceOf is what an attempt is known by: that of one publisher, or of one topic, is
+// not another's. No name of a topic has a space.
+func onceOf(publisher, name, key string) string {
 	if key == "" {
 		return ""
 	}
-	return name + "\x00" + key
+	return fmt.Sprintf("%d %s%s %s", len(publisher), publisher, name, key)
 }
 
 // publish appends entries.

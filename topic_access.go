@@ -103,6 +103,14 @@ func (c *caller) expires() time.Time {
 	return c.grant.Expires
 }
 
+// subject is whose the caller's token is; "" where that is not known.
+func (c *caller) subject() string {
+	if c.grant == nil {
+		return ""
+	}
+	return c.grant.Subject
+}
+
 // patterns are those that the caller's token reaches over.
 func (c *caller) patterns() []string {
 	if c.grant == nil {

@@ -22,11 +22,20 @@ const secret = "0123456789abcdef0123456789abcdef"
 
 // topicToken is a JWT that ends then, for these patterns.
 func topicToken(in time.Duration, subscribe, publish string) string {
+	return topicTokenOf("", in, subscribe, publish)
+}
+
+// topicTokenOf is one that says whose it is, unless that is "".
+func topicTokenOf(subject string, in time.Duration, subscribe, publish string) string {
 	list := func(text string) string {
 		b, _ := json.Marshal(strings.Fields(text))
 		return string(b)
 	}
-	claims := fmt.Sprintf(`{"exp":%.3f,"leat":{"subscribe":%s,"publish":%s}}`, float64(time.Now().Add(in).UnixMilli())/1000, list(subscribe), list(publish))
+	whose := ""
+	if subject != "" {
+		whose = fmt.Sprintf(`"sub":%q,`, subject)
+	}
+	claims := fmt.Sprintf(`{%s"exp":%.3f,"leat":{"subscribe":%s,"publish":%s}}`, whose, float64(time.Now().Add(in).UnixMilli())/1000, list(subscribe), list(publish))
 	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
 	sum := hmac.New(sha256.New, []byte(secret))
 	_, _ = sum.Write([]byte(text))

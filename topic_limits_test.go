@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/leat-dev/leat"
 )
@@ -58,6 +59,61 @@ func TestASecondAttemptIsAnsweredAsTheFirst(t *testing.T) {
 	long := strings.Repeat("k", 1025)
 	if code, _, text := postTo(t, base+"a", "7", "Idempotency-Key", long); code != http.StatusBadRequest {
 		t.Errorf("a key of %d bytes: %d %s", len(long), code, text)
+	}
+}
+
+func TestAnAttemptIsItsPublishersAlone(t *testing.T) {
+	of := func(subject string) string { return topicTokenOf(subject, time.Hour, ">", ">") }
+	for mount := range topicMounts {
+		srv, base := guarded(t, mount, leat.Config{})
+		send := func(topic, token, key, body string) string {
+			t.Helper()
+			header := []string{"Idempotency-Key", key}
+			if token != "" {
+				header = append(header, "Authorization", "Bearer "+token)
+			}
+			code, _, text := postTo(t, base+topic, body, header...)
+			if code != http.StatusOK {
+				t.Fatalf("%s: %d %s", mount, code, text)
+			}
+			return text
+		}
+		long := strings.Repeat("k", 1024)
+		for _, topic := range []string{"room.kitchen", "open.a"} {
+			for _, key := range []string{"k", long} {
+				first := map[string]string{}
+				for _, subject := range []string{"ada", "bob", "ad", ""} {
+					first[subject] = send(topic, of(subject), key, `"`+subject+`"`)
+				}
+				for _, subject := range []string{"ada", "bob", "ad", ""} { // with other tokens
+					if again := send(topic, topicTokenOf(subject, 2*time.Hour, "", ">"), key, `"again"`); again != first[subject] {
+						t.Errorf("%s, %s by %q: %s, then %s", mount, topic, subject, first[subject], again)
+					}
+				}
+			}
+			send(topic, of("a"), "d"+"k", `"apart"`) // and not of "ad", with "k"
+			if n := srv.Topic(topic).Stats().Published; n != 9 {
+				t.Errorf("%s: %d are published to %s", mount, n, topic)
+			}
+		}
+		open := send("open.b", "", "k", `"nobody"`)
+		if again := send("open.b", "", "k", `"again"`); again != open {
+			t.Errorf("%s, without a token: %s, then %s", mount, open, again)
+		}
+		ada, bob := send("room.hall", of("ada"), "k", `"ada"`), send("room.hall", of("bob"), "k", `"bob"`)
+		f := followTopic(t, "ws", base+"room.hall", "Authorization: Bearer "+of("bob"))
+		f.control("open")
+		publish := func(want string) {
+			t.Helper()
+			f.peer.text(`{"data":"never","idempotencyKey":"k"}`)
+			if r := f.control("published"); !strings.Contains(want, `"`+r.ID+`"`) {
+				t.Errorf("%s: %s, want the answer of before: %s", mount, r.raw, want)
+			}
+		}
+		publish(bob)
+		f.peer.text(`{"token":"` + of("ada") + `"}`)
+		publish(ada)
+		f.leave()
 	}
 }
 

@@ -98,7 +98,7 @@ func (t *topics) post(w http.ResponseWriter, r *http.Request, topics []string) {
 	}
 	once := r.Header.Get("Idempotency-Key")
 	messages[0].IdempotencyKey = once // which is checked with it
-	receipt, err := t.publishFrom(hostOf(r.RemoteAddr), messages, onceOf(name, once))
+	receipt, err := t.publishFrom(hostOf(r.RemoteAddr), messages, onceOf(c.subject(), name, once))
 	if err != nil {
 		t.refuse(w, r, err)
 		return

@@ -243,7 +243,7 @@ func (f *fedSocket) message(s *Socket, m Message) {
 	}
 	var r Receipt
 	if err == nil {
-		r, err = f.t.publishFrom(hostOf(s.remote.String()), []parcel{{name, message}}, onceOf(name, w.Once))
+		r, err = f.t.publishFrom(hostOf(s.remote.String()), []parcel{{name, message}}, onceOf(f.subject(), name, w.Once))
 	}
 	if err != nil {
 		f.refuse(s, &w, err)
@@ -273,6 +273,13 @@ func (f *fedSocket) may(action, name string) error {
 	defer f.mu.Unlock()
 	c := f.who()
 	return c.may(action, name)
+}
+
+// subject is whose the caller's token is.
+func (f *fedSocket) subject() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.who().subject()
 }
 
 // renew takes another token.
