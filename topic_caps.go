@@ -3,6 +3,7 @@ package leat
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -13,8 +14,8 @@ type caps struct {
 	streams, topics, publishes int // 0: no bound
 
 	mu   sync.Mutex
-	of   map[string]*share
-	tidy time.Time // when shares that are not in use were last forgotten
+	of   map[string]*share // by household
+	tidy time.Time         // when shares that are not in use were last forgotten
 }
 
 // A share is what one address has.
@@ -33,8 +34,23 @@ func (c *caps) limit(l *Limits) {
 	c.streams, c.topics, c.publishes = max(0, l.StreamsPerAddress), max(0, l.TopicsPerAddress), max(0, l.PublishesPerAddress)
 }
 
+// householdOf is what the caps count an address as. Of IPv6 it is the /64 that has it:
+// whoever has one of these has them all (RFC 6177). An IPv4 address that comes as one
+// of IPv6 is itself.
+func householdOf(remote string) string {
+	host := hostOf(remote)
+	ip, err := netip.ParseAddr(host)
+	if err != nil { // there is none on a Unix socket
+		return host
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
+}
+
 // share is that of an address. It is called with mu held.
-func (c *caps) share(address string, now time.Time) *share {
+func (c *caps) share(remote string, now time.Time) *share {
 	if now.Sub(c.tidy) > tidyEvery {
 		c.tidy = now
 		for name, s := range c.of {
@@ -43,26 +59,27 @@ func (c *caps) share(address string, now time.Time) *share {
 			}
 		}
 	}
-	s := c.of[address]
+	of := householdOf(remote)
+	s := c.of[of]
 	if s == nil {
 		if c.of == nil {
 			c.of = map[string]*share{}
 		}
 		s = &share{}
-		c.of[address] = s
+		c.of[of] = s
 	}
 	return s
 }
 
 // enter counts one more stream of an address, until the function it answers is
 // called.
-func (c *caps) enter(address string) (leave func(), err error) {
+func (c *caps) enter(remote string) (leave func(), err error) {
 	if c.streams == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to leave
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.share(address, time.Now())
+	s := c.share(remote, time.Now())
 	if s.streams >= c.streams {
 		return nil, &topicError{http.StatusTooManyRequests, fmt.Sprintf("this address reads as many streams as it may: %d (limits.streamsPerAddress)", c.streams)}
 	}
@@ -75,14 +92,14 @@ func (c *caps) enter(address string) (leave func(), err error) {
 }
 
 // publish counts messages of an address, and topics that they make.
-func (c *caps) publish(address string, messages, topics int) error {
+func (c *caps) publish(remote string, messages, topics int) error {
 	if c.publishes == 0 && c.topics == 0 {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	s := c.share(address, now)
+	s := c.share(remote, now)
 	s.used = max(0, s.used-now.Sub(s.at).Seconds()*float64(c.publishes))
 	s.at = now
 	switch {
@@ -97,12 +114,12 @@ func (c *caps) publish(address string, messages, topics int) error {
 }
 
 // forgive takes back what was counted for topics that were not made.
-func (c *caps) forgive(address string, topics int) {
+func (c *caps) forgive(remote string, topics int) {
 	if c.topics == 0 || topics == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.share(address, time.Now())
+	s := c.share(remote, time.Now())
 	s.topics = max(0, s.topics-topics)
 }

@@ -256,6 +256,54 @@ func TestWhatOneAddressMayHaveIsBounded(t *testing.T) {
 	t.Error("publishing has no bound")
 }
 
+// Whoever has one address of IPv6 has a whole network of them.
+func TestANetworkOfIPv6HasWhatOneAddressMay(t *testing.T) {
+	srv, err := leat.New(&leat.Config{
+		Topics: []leat.TopicRule{{Publish: "public"}}, Limits: leat.Limits{StreamsPerAddress: 1, TopicsPerAddress: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	do := func(from, method, path string) int {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("1"))
+		r.RemoteAddr = from
+		srv.Topics("/live/").ServeHTTP(w, r)
+		return w.Code
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	polled := make(chan struct{})
+	go func() {
+		defer close(polled)
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/live/a?wait=100s", nil)
+		r.RemoteAddr = "[2001:db8::1]:1"
+		srv.Topics("/live/").ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	waiting(t, srv, "a", 1)
+	for i, row := range []struct {
+		from          string
+		read, publish int
+	}{
+		{"[2001:db8::1]:1", 429, 200},
+		{"[2001:db8::ffff:0:0:2]:2", 429, 429},
+		{"[2001:db8:0:1::1]:1", 200, 200},
+		{"[2001:db8:0:1::2]:1", 200, 429},
+		{"[::ffff:192.0.2.1]:1", 200, 200},
+		{"192.0.2.1:1", 200, 429},
+		{"192.0.2.2:1", 200, 200},
+	} {
+		if code := do(row.from, http.MethodHead, "/live/a"); code != row.read {
+			t.Errorf("%s reads: %d, want %d", row.from, code, row.read)
+		}
+		if code := do(row.from, http.MethodPost, fmt.Sprintf("/live/made%d", i)); code != row.publish {
+			t.Errorf("%s publishes: %d, want %d", row.from, code, row.publish)
+		}
+	}
+	leave()
+	receive(t, "the end of the poll", polled)
+}
+
 func TestAReaderThatHasLeftBeforeItBeganHoldsNoPlace(t *testing.T) {
 	c := &leat.Config{Limits: leat.Limits{StreamsPerAddress: 4}}
 	path := "/live/?"

@@ -82,7 +82,7 @@ func writeArray(w http.ResponseWriter, values [][]byte) {
 func (t *topics) poll(w http.ResponseWriter, r *http.Request, q *topicRequest, c *caller, want string) {
 	t.terms(&q.terms, 0)
 	if q.wait = t.waits(r, q.wait, c.expires()); q.wait > 0 {
-		leave, err := t.caps.enter(hostOf(r.RemoteAddr))
+		leave, err := t.caps.enter(r.RemoteAddr)
 		if err != nil {
 			t.refuse(w, r, err)
 			return

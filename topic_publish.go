@@ -28,7 +28,7 @@ type parcel struct {
 }
 
 // publishFrom publishes messages of somebody at an address, or none of them.
-func (t *topics) publishFrom(address string, messages []parcel, once string) (Receipt, error) {
+func (t *topics) publishFrom(remote string, messages []parcel, once string) (Receipt, error) {
 	entries := make([]topic.Entry, 0, len(messages))
 	fresh := map[string]bool{}
 	for _, m := range messages {
@@ -41,12 +41,12 @@ func (t *topics) publishFrom(address string, messages []parcel, once string) (Re
 		}
 		entries = append(entries, e)
 	}
-	if err := t.caps.publish(address, len(entries), len(fresh)); err != nil {
+	if err := t.caps.publish(remote, len(entries), len(fresh)); err != nil {
 		return Receipt{}, err
 	}
 	r, err := t.publish(entries, once)
 	if err != nil {
-		t.caps.forgive(address, len(fresh))
+		t.caps.forgive(remote, len(fresh))
 	}
 	return r, err
 }
@@ -98,7 +98,7 @@ func (t *topics) post(w http.ResponseWriter, r *http.Request, topics []string) {
 	}
 	once := r.Header.Get("Idempotency-Key")
 	messages[0].IdempotencyKey = once // which is checked with it
-	receipt, err := t.publishFrom(hostOf(r.RemoteAddr), messages, onceOf(c.subject(), name, once))
+	receipt, err := t.publishFrom(r.RemoteAddr, messages, onceOf(c.subject(), name, once))
 	if err != nil {
 		t.refuse(w, r, err)
 		return

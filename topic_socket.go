@@ -44,7 +44,7 @@ func (c *caller) mayComeLater(err error) bool {
 
 // upgrade answers a reader with a WebSocket.
 func (t *topics) upgrade(w http.ResponseWriter, r *http.Request, q *topicRequest, c caller) {
-	leave, err := t.caps.enter(hostOf(r.RemoteAddr))
+	leave, err := t.caps.enter(r.RemoteAddr)
 	if err != nil {
 		t.refuse(w, r, err)
 		return
@@ -243,7 +243,7 @@ func (f *fedSocket) message(s *Socket, m Message) {
 	}
 	var r Receipt
 	if err == nil {
-		r, err = f.t.publishFrom(hostOf(s.remote.String()), []parcel{{name, message}}, onceOf(f.subject(), name, w.Once))
+		r, err = f.t.publishFrom(s.remote.String(), []parcel{{name, message}}, onceOf(f.subject(), name, w.Once))
 	}
 	if err != nil {
 		f.refuse(s, &w, err)

@@ -11,7 +11,7 @@ import (
 
 // stream answers a reader with NDJSON or SSE for as long as both want.
 func (t *topics) stream(w http.ResponseWriter, r *http.Request, q *topicRequest, c *caller, want string) {
-	leave, err := t.caps.enter(hostOf(r.RemoteAddr))
+	leave, err := t.caps.enter(r.RemoteAddr)
 	if err != nil {
 		t.refuse(w, r, err)
 		return

@@ -85,7 +85,7 @@ var limitSection = section{
 		{
 			path: "limits.streamsPerAddress", in: inServer, kind: count, def: "unlimited",
 			field: func(s *scope) any { return &s.limits.StreamsPerAddress },
-			doc:   "Readers of topics from one address at once, long polls that wait among them. One more is refused.",
+			doc:   "Readers of topics from one address at once, long polls that wait among them. One more is refused. Of IPv6 a /64 counts as one address, here and below.",
 		},
 		{
 			path: "limits.topicsPerAddress", in: inServer, kind: count, def: "1000",
