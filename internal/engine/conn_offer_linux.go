@@ -93,11 +93,12 @@ func (c *conn) drains() bool {
 // lend has some of the units written next, and answers how much that is.
 func (c *conn) lend(joined []byte, units [][]byte) (n, taken int) {
 	b, taken := handful(joined, units)
-	if len(b) > 0 {
-		c.out, c.at = buffer.Shared(b), 0
-		c.waiting += int32(len(b))
+	n = len(b.B)
+	if n > 0 {
+		c.out, c.at = b, 0
+		c.waiting += int32(n)
 	}
-	return len(b), taken
+	return n, taken
 }
 
 // offerSecure encrypts units and writes them as far as the system takes them at

@@ -33,14 +33,14 @@ func (c *goConn) offer(joined []byte, units [][]byte) (taken int) {
 		return len(units)
 	}
 	taken, at := cut(units, n)
-	c.lend(units[taken], at)
+	c.lend(buffer.Shared(units[taken]), at)
 	return taken + 1
 }
 
 // lend has a writer write b from at on, before anything else.
-func (c *goConn) lend(b []byte, at int) {
-	c.batch = batch{buffer.Shared(b), at}
-	c.waiting += len(b) - at
+func (c *goConn) lend(b *buffer.Buffer, at int) {
+	c.batch = batch{b, at}
+	c.waiting += len(b.B) - at
 	if !c.writing {
 		c.startWriter()
 	}
@@ -56,17 +56,20 @@ func cut(units [][]byte, n int) (whole, at int) {
 	return whole, n
 }
 
-// handful is as many units as make a record of TLS, or one, in one piece.
-func handful(joined []byte, units [][]byte) (b []byte, n int) {
+// handful is as many units as make a record of TLS, or one, in one piece. Several
+// are copied: who waits with a part of joined would hold all of it.
+func handful(joined []byte, units [][]byte) (b *buffer.Buffer, n int) {
 	size := 0
 	for n < len(units) && (n == 0 || size+len(units[n]) <= handfulMost) {
 		size += len(units[n])
 		n++
 	}
 	if n == 1 {
-		return units[0], 1
+		return buffer.Shared(units[0]), 1
 	}
-	return joined[:size], n
+	b = buffer.Get(size)
+	b.B = append(b.B, joined[:size]...)
+	return b, n
 }
 
 const handfulMost = 16 << 10

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -157,4 +158,37 @@ func TestSmallUnitsThatAreOfferedOverTLSAreOneWrite(t *testing.T) {
 	}
 	_ = c.Close() // with close_notify
 	<-h.closed
+}
+
+// What a connection holds of many units that are offered, and of which it has begun
+// some, is a record of TLS and what that is made of.
+func TestAnOfferOverTLSThatIsCutHoldsNoMoreThanItsRecord(t *testing.T) {
+	const conns, size, count = 50, 1 << 10, 64
+	const most = 2*(18<<10) + 2<<10 // what is encrypted, and as what; not the 64 KiB that are offered at once
+	e := newSecured(t, 1)
+	var all []engine.Conn
+	var clients []*tls.Conn
+	for range conns {
+		h := newTaker()
+		c, conn := e.adopt(t, h, &tls.Config{}, plain)
+		all, clients = append(all, conn), append(clients, c)
+	}
+	before := inUse()
+	for _, c := range all {
+		for n := count; n > 0; {
+			var units [][]byte
+			for range count {
+				units = append(units, unitOf('a', size))
+			}
+			n = c.Offer(bytes.Join(units, nil), units)
+		}
+	}
+	each := (int(inUse()) - int(before)) / conns
+	if each > most && !engine.UnderRace {
+		t.Errorf("%d bytes are held by each, of units of %d", each, size)
+	}
+	for _, c := range all {
+		c.Abort(nil)
+	}
+	runtime.KeepAlive(clients)
 }
