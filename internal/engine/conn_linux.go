@@ -15,19 +15,21 @@ import (
 
 // A conn is a connection of a loop. Idle, it is all that is held for it.
 type conn struct {
-	timer                      // first, see connOf
-	loop  atomic.Pointer[loop] // changes with mu and the loop's alarms; see move
+	timer // first, see connOf
 	h     Handler
 	o     *Options
 	owner Owner // nil: nobody counts it
 	cold  *cold
-	// secure is nil for a connection without TLS.
-	secure *secure
 
 	// By the loop's clock, with its alarms; 0: none.
 	alarm time.Duration // the handler's
 	own   time.Duration // of a peer that takes nothing, or does not close
 
+	// An offer looks at these and at nothing before them: of many readers each line of
+	// memory that is looked at has to be fetched.
+
+	loop    atomic.Pointer[loop] // changes with mu and the loop's alarms; see move
+	secure  *secure              // nil for a connection without TLS
 	mu      sync.Mutex
 	queue   *buffer.Buffer // nil: nothing waits behind out
 	out     *buffer.Buffer // what is being written; it begins with a unit

@@ -34,6 +34,7 @@ var (
 type Sub struct {
 	v     *view
 	conn  Conn
+	held  *frame // that the connection may have a part of, but for the view's last
 	owner Owner
 
 	index   int          // in the view's current; -1: it is behind
@@ -41,7 +42,6 @@ type Sub struct {
 	base    atomic.Int64 // of the view's sent, when it became current; -1: it is behind
 	bytes   atomic.Int64 // delivered, those since base not counted
 	moved   atomic.Int64 // when something was last delivered to it alone, since the hub began
-	held    *frame       // that the connection may have a part of, but for the view's last
 	lagging atomic.Bool  // Ready is to be heeded
 	holding atomic.Bool  // so it is, since held is set
 	drained atomic.Bool  // the connection has taken all that it had
