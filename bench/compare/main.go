@@ -55,6 +55,9 @@ func main() {
 	o.servers = strings.Split(*servers, ",")
 	var err error
 	if o.works, err = regexp.Compile(*works); err == nil {
+		o.bin, err = filepath.Abs(o.bin) // a program without a slash is looked for in $PATH
+	}
+	if err == nil {
 		err = run(o, os.Stdout)
 	}
 	if err != nil {
