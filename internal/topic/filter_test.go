@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/leat-dev/leat/internal/topic"
 )
@@ -109,4 +110,37 @@ func TestWhatWasAskedAwayIsNoGap(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A long poll with a rate, asked again and again, gets what a stream with it gets.
+func TestARateHoldsForLongPollsOneAfterAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := topic.NewHub(encoders(false))
+		terms := names("a")
+		terms.MaxRate = 10
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for i := range 1000 { // two seconds
+				named(t, h, "", "k", fmt.Sprint(i))
+				time.Sleep(2 * time.Millisecond) //nolint:forbidigo // in a bubble
+			}
+		}()
+		var got []string
+		at := publish(t, h, "b", "", "").ID
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+			p := h.Poll(t.Context(), terms, topic.Start{Since: at.String()}, time.Second)
+			for _, m := range p.Messages {
+				got = append(got, string(m.Data))
+			}
+			at = p.At
+			time.Sleep(5 * time.Millisecond) //nolint:forbidigo // the way there and back
+		}
+		<-over
+		if n := len(got); n < 17 || n > 22 || got[n-1] != "999" {
+			t.Errorf("%d came: %q", n, got)
+		}
+		h.Close()
+		synctest.Wait()
+	})
 }

@@ -14,7 +14,8 @@ type Polled struct {
 }
 
 // Poll answers what has come for a reader, or what comes next within a time, or
-// until ctx is done.
+// until ctx is done. Where there is a rate, it takes as long as lies between two of
+// its messages.
 func (h *Hub) Poll(ctx context.Context, t Terms, from Start, wait time.Duration) Polled {
 	sub, first := h.Subscribe(t, from)
 	defer sub.Leave()
@@ -23,6 +24,13 @@ func (h *Hub) Poll(ctx context.Context, t Terms, from Start, wait time.Duration)
 	sub.Join(w, w)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	if every := sub.v.every; every > 0 { // who asks again and again gets no more for it
+		select {
+		case <-time.After(min(every, wait)):
+		case <-ctx.Done():
+			return p
+		}
+	}
 	for {
 		if sub.collect(&p) {
 			return p
