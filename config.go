@@ -125,7 +125,7 @@ type Limits struct {
 	TopicsPerReader     int   // names and patterns that one reader asks for
 	Patterns            int   // with wildcards, among them
 	StreamsPerAddress   int   // readers of topics at once, with polls that wait
-	TopicsPerAddress    int   // that one address was the first to publish to
+	TopicsPerAddress    int   // that one address makes by publishing; counted anew about once an hour
 	PublishesPerAddress int   // messages a second
 }
 

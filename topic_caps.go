@@ -21,13 +21,13 @@ type caps struct {
 // A share is what one address has.
 type share struct {
 	streams int
-	topics  int
+	topics  int     // that it has made since the counts began, gone or not
 	used    float64 // publishes of the last second, as far as they are not forgotten
 	at      time.Time
 }
 
-// tidyEvery is how often shares are looked through, and how long topics count for
-// the address that was the first to publish to them.
+// tidyEvery is how often shares are looked through, as long as somebody comes. What
+// an address has made of topics is forgotten then, whether they are gone or not.
 const tidyEvery = time.Hour
 
 func (c *caps) limit(l *Limits) {

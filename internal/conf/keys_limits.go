@@ -90,7 +90,7 @@ var limitSection = section{
 		{
 			path: "limits.topicsPerAddress", in: inServer, kind: count, def: "1000",
 			field: func(s *scope) any { return &s.limits.TopicsPerAddress },
-			doc:   "Topics that exist because one address has published to them first. To publish to one more is refused.",
+			doc:   "Topics that one address may make by publishing to them. One more is refused. A topic that has gone still counts; about once an hour the counts of all addresses begin anew.",
 		},
 		{
 			path: "limits.publishesPerAddress", in: inServer, kind: count, def: "unlimited",
