@@ -82,8 +82,10 @@ func (t *topics) publish(entries []topic.Entry, once string) (Receipt, error) {
 	case err != nil:
 		return Receipt{}, err
 	}
-	return Receipt{r.ID.String(), r.Count}, nil
+	return receiptOf(r), nil
 }
+
+func receiptOf(r topic.Receipt) Receipt { return Receipt{r.ID.String(), r.Count} }
 
 // Bounds of what stands beside the data of a message.
 const (

@@ -256,6 +256,37 @@ func TestWhatOneAddressMayHaveIsBounded(t *testing.T) {
 	t.Error("publishing has no bound")
 }
 
+// Who has not heard the answer tries again at once, and has no part of the rate left.
+func TestASecondAttemptIsNotCounted(t *testing.T) {
+	_, base := openTopics(t, leat.Config{Limits: leat.Limits{PublishesPerAddress: 1}})
+	batch := strings.Repeat(`{"data":1}`+"\n", 1000) // the first may be more than a second's
+	header := []string{"Content-Type", "application/x-ndjson", "Idempotency-Key", "k"}
+	code, _, first := postTo(t, base+"a", batch, header...)
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, first)
+	}
+	for range 3 {
+		if code, _, again := postTo(t, base+"a", batch, header...); code != http.StatusOK || again != first {
+			t.Errorf("%d %s, want the answer of before: %s", code, again, first)
+		}
+	}
+	for _, key := range []string{"", "other"} {
+		if code, _, text := postTo(t, base+"a", "1", "Idempotency-Key", key); code != http.StatusTooManyRequests {
+			t.Errorf("another, with the key %q: %d %s", key, code, text)
+		}
+	}
+	f := followTopic(t, "ws", base+"a")
+	f.control("open")
+	f.peer.text(`{"data":1,"idempotencyKey":"k"}`)
+	if r := f.control("published"); !strings.Contains(first, `"`+r.ID+`"`) {
+		t.Errorf("%s, want the answer of before: %s", r.raw, first)
+	}
+	f.peer.text(`{"data":1,"idempotencyKey":"other"}`)
+	if r := f.control("refused"); r.Status != http.StatusTooManyRequests {
+		t.Error(r.raw)
+	}
+}
+
 // Whoever has one address of IPv6 has a whole network of them.
 func TestANetworkOfIPv6HasWhatOneAddressMay(t *testing.T) {
 	srv, err := leat.New(&leat.Config{

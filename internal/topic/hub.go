@@ -145,6 +145,20 @@ func (h *Hub) Publish(entries []Entry, once string) (Receipt, error) {
 	return r, nil
 }
 
+// Attempted answers what the first attempt of this name got, where it is known: to
+// publish it again would answer the same.
+func (h *Hub) Attempted(once string) (Receipt, bool) {
+	if once == "" {
+		return Receipt{}, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return Receipt{}, false
+	}
+	return h.once.find(once, time.Now())
+}
+
 // admit says whether there may be all the topics of the entries.
 func (h *Hub) admit(entries []Entry) error {
 	if h.o.Topics <= 0 || len(h.logs)+len(entries) <= h.o.Topics {
