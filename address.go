@@ -2,7 +2,6 @@ package leat
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"unsafe"
 )
@@ -34,13 +33,4 @@ func (a address) String() string {
 	var ip [4]byte
 	binary.BigEndian.PutUint32(ip[:], uint32(a.n>>16))
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), uint16(a.n)).String()
-}
-
-// hostOf is an address without its port.
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	return host
 }

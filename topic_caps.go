@@ -3,9 +3,10 @@ package leat
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/leat-dev/leat/internal/serve"
 )
 
 // caps bound what one address may have of the topics. The zero value bounds
@@ -34,21 +35,6 @@ func (c *caps) limit(l *Limits) {
 	c.streams, c.topics, c.publishes = max(0, l.StreamsPerAddress), max(0, l.TopicsPerAddress), max(0, l.PublishesPerAddress)
 }
 
-// householdOf is what the caps count an address as. Of IPv6 it is the /64 that has it:
-// whoever has one of these has them all (RFC 6177). An IPv4 address that comes as one
-// of IPv6 is itself.
-func householdOf(remote string) string {
-	host := hostOf(remote)
-	ip, err := netip.ParseAddr(host)
-	if err != nil { // there is none on a Unix socket
-		return host
-	}
-	if ip = ip.Unmap(); ip.Is4() {
-		return ip.String()
-	}
-	return netip.PrefixFrom(ip, 64).Masked().String()
-}
-
 // share is that of an address. It is called with mu held.
 func (c *caps) share(remote string, now time.Time) *share {
 	if now.Sub(c.tidy) > tidyEvery {
@@ -59,7 +45,7 @@ func (c *caps) share(remote string, now time.Time) *share {
 			}
 		}
 	}
-	of := householdOf(remote)
+	of := serve.Household(remote)
 	s := c.of[of]
 	if s == nil {
 		if c.of == nil {

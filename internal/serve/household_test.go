@@ -1,8 +1,8 @@
-package leat
+package serve
 
 import "testing"
 
-func TestTheCapsCountANetworkOfIPv6AsOne(t *testing.T) {
+func TestANetworkOfIPv6IsOneHousehold(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:80":                      "192.0.2.1",
 		"192.0.2.1":                         "192.0.2.1",
@@ -23,7 +23,7 @@ func TestTheCapsCountANetworkOfIPv6AsOne(t *testing.T) {
 		"@":                                 "@",
 		"":                                  "",
 	} {
-		if got := householdOf(remote); got != want {
+		if got := Household(remote); got != want {
 			t.Errorf("%q: %q, want %q", remote, got, want)
 		}
 	}
