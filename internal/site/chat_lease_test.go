@@ -152,6 +152,37 @@ func TestALeaseThatIsOverDoesNotEndTheNextOne(t *testing.T) {
 	})
 }
 
+// Whoever has one address of IPv6 has a whole network of them.
+func TestANetworkOfIPv6HoldsThePlacesOfOneAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := hush(t)
+		joins := func(from, name string, want int) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/chat", strings.NewReader(`{"type":"join","name":"`+name+`"}`))
+			req.RemoteAddr = from
+			if r.byPost(w, req); w.Code != want {
+				t.Errorf("%s from %s gets %d %s", name, from, w.Code, w.Body)
+			}
+		}
+		for i := range mostLeases {
+			joins(fmt.Sprintf("[2001:db8::%x]:80", i), fmt.Sprint("Six ", i), http.StatusOK)
+			joins([]string{"192.0.2.1:80", "[::ffff:192.0.2.1]:80"}[i%2], fmt.Sprint("Four ", i), http.StatusOK)
+		}
+		joins("[2001:db8::ffff:0:0:1]:80", "Late", http.StatusTooManyRequests)
+		joins("192.0.2.1:81", "Late", http.StatusTooManyRequests)
+		joins("[2001:db8:0:1::]:80", "Beside", http.StatusOK)
+		joins("192.0.2.2:80", "Near", http.StatusOK)
+		<-time.After(leaseTime)
+		synctest.Wait()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.leases) > 0 {
+			t.Errorf("the addresses hold %v", r.leases)
+		}
+	})
+}
+
 func TestAFullRoomSaysWhenToTryAgain(t *testing.T) {
 	r, _ := hush(t)
 	for i := range mostGuests - 1 {

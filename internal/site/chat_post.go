@@ -6,18 +6,18 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/leat-dev/leat"
+	"github.com/leat-dev/leat/internal/serve"
 )
 
 // The bounds of guests who come by POST.
 const (
 	leaseTime  = 2 * time.Minute // for which a guest is here without a word: browsers let a hidden page act once a minute
-	mostLeases = 20              // of one address: a lease costs nothing to take
+	mostLeases = 20              // of one address, or of a /64 of IPv6: a lease costs nothing to take
 	mostWish   = 16 << 10        // bytes of a request
 )
 
@@ -38,7 +38,7 @@ func (r *room) byPost(w http.ResponseWriter, req *http.Request) {
 	v, d := readWish(w, req)
 	var answer any
 	if d == nil {
-		answer, d = r.grant(v, addressOf(req))
+		answer, d = r.grant(v, serve.Household(req.RemoteAddr))
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -80,15 +80,6 @@ func readWish(w http.ResponseWriter, req *http.Request) (v wish, d *denial) {
 		return v, deny(http.StatusBadRequest, "", `this is not what is understood here; write {"type":"join","name":"Ada"} or {"type":"say","key":"…","text":"Hello"}`)
 	}
 	return v, nil
-}
-
-// addressOf is where a request comes from, without the port.
-func addressOf(req *http.Request) string {
-	host, _, err := net.SplitHostPort(req.RemoteAddr)
-	if err != nil {
-		return req.RemoteAddr
-	}
-	return host
 }
 
 // A taken is the answer to a message that was said.
