@@ -76,3 +76,16 @@ func (b *Buffer) Grow(n int) *Buffer {
 	b.Free()
 	return larger
 }
+
+// Append answers a buffer with the pieces behind the bytes of b, as Grow does.
+func (b *Buffer) Append(pieces ...[]byte) *Buffer {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	b = b.Grow(n)
+	for _, p := range pieces {
+		b.B = append(b.B, p...)
+	}
+	return b
+}

@@ -50,6 +50,33 @@ func TestABufferGrowsWithItsBytes(t *testing.T) {
 	b.Free()
 }
 
+func TestPiecesAreAppended(t *testing.T) {
+	var b *buffer.Buffer
+	var want []byte
+	for i := range 300 {
+		one, two := bytes.Repeat([]byte{byte(i)}, i), bytes.Repeat([]byte{'x'}, i%7)
+		pieces := [][]byte{one, nil, two}
+		b, want = b.Append(pieces...), append(append(want, one...), two...)
+	}
+	if b = b.Append(); !bytes.Equal(b.B, want) {
+		t.Error("wrong bytes")
+	}
+	b.Free()
+	mine := []byte("mine, yours")
+	if b := buffer.Shared(mine[:4]).Append([]byte("!")); string(b.B) != "mine!" || string(mine) != "mine, yours" {
+		t.Errorf("%q, and what is shared is %q", b.B, mine)
+	}
+	var head [15]byte
+	long := make([]byte, 1000)
+	if n := testing.AllocsPerRun(100, func() {
+		var b *buffer.Buffer
+		b = b.Append(head[:2], long)
+		b.Append(long).Free()
+	}); n > 0 && !underRace {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestWhatAppendHasMadeIsTakenBackAsWhatItIs(t *testing.T) {
 	for _, n := range []int{1, 4607, 4608, 5000, 9215, 9216, 70_000, 5 << 20} {
 		(&buffer.Buffer{B: make([]byte, n)}).Free()

@@ -32,7 +32,7 @@ func (c *conn) End(last []byte, reason error) {
 		c.blocked = false // what offers wait for is no matter any more
 	}
 	if len(last) > 0 {
-		c.enqueue(last)
+		c.queue = c.queue.Append(last)
 	}
 	if !c.pass {
 		c.post()

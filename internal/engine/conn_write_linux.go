@@ -21,7 +21,7 @@ func (c *conn) Send(b []byte) error {
 	if err := c.admit(len(b)); err != nil || len(b) == 0 {
 		return err
 	}
-	c.enqueue(b)
+	c.queue = c.queue.Append(b)
 	c.wake()
 	return nil
 }
@@ -33,8 +33,7 @@ func (c *conn) SendBehind(head Head, b []byte) error {
 	if err := c.admit(int(head.N) + len(b)); err != nil {
 		return err
 	}
-	c.queue = c.queue.Grow(int(head.N) + len(b))
-	c.queue.B = append(append(c.queue.B, head.B[:head.N]...), b...)
+	c.queue = c.queue.Append(head.B[:head.N], b)
 	c.wake()
 	return nil
 }
@@ -52,7 +51,7 @@ func (c *conn) SendParts(parts [][]byte) error {
 		c.direct(parts, n)
 		return nil
 	}
-	c.queue = join(c.queue, parts)
+	c.queue = c.queue.Append(parts...)
 	c.wake()
 	return nil
 }
@@ -102,7 +101,7 @@ func (c *conn) wrote(parts [][]byte, n, sent int) {
 		if c.o.Unit != nil {
 			rest, at = begun(parts, sent)
 		}
-		c.out, c.at = join(nil, rest), int32(at)
+		c.out, c.at = c.out.Append(rest...), int32(at)
 		c.blocked = len(parts) <= gatherMost // else it may take more
 	}
 	if c.blocked && c.o.Stall > 0 {
@@ -148,7 +147,7 @@ func (c *conn) Give(b *buffer.Buffer, heldBack bool) error {
 	if c.queue == nil && len(b.B) > 0 {
 		c.queue = b
 	} else {
-		c.enqueue(b.B)
+		c.queue = c.queue.Append(b.B)
 		b.Free()
 	}
 	if c.queue != nil && !heldBack {
@@ -217,11 +216,6 @@ func (c *conn) fits(n int) bool {
 // waitMost is what may wait in all, whatever the budget: with the last bytes of
 // an end, and what is urgent, an int32 still counts it.
 const waitMost = math.MaxInt32 - 1<<20
-
-func (c *conn) enqueue(b []byte) {
-	c.queue = c.queue.Grow(len(b))
-	c.queue.B = append(c.queue.B, b...)
-}
 
 // wake sees to it that somebody writes: who runs the callback, who writes
 // already, or the loop.

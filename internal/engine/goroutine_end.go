@@ -15,7 +15,7 @@ func (c *goConn) End(last []byte, reason error) {
 	c.finish(reason)
 	c.ending = true
 	if len(last) > 0 {
-		c.enqueue(last)
+		c.queue = c.queue.Append(last)
 	}
 	if !c.writing {
 		c.startWriter()

@@ -17,7 +17,7 @@ func (c *goConn) Send(b []byte) error {
 	if err := c.admit(len(b)); err != nil || len(b) == 0 {
 		return err
 	}
-	c.enqueue(b)
+	c.queue = c.queue.Append(b)
 	c.wake()
 	return nil
 }
@@ -29,8 +29,7 @@ func (c *goConn) SendBehind(head Head, b []byte) error {
 	if err := c.admit(int(head.N) + len(b)); err != nil {
 		return err
 	}
-	c.queue = c.queue.Grow(int(head.N) + len(b))
-	c.queue.B = append(append(c.queue.B, head.B[:head.N]...), b...)
+	c.queue = c.queue.Append(head.B[:head.N], b)
 	c.wake()
 	return nil
 }
@@ -43,18 +42,9 @@ func (c *goConn) SendParts(parts [][]byte) error {
 	if err := c.admit(n); err != nil {
 		return err
 	}
-	c.queue = join(c.queue, parts)
+	c.queue = c.queue.Append(parts...)
 	c.wake()
 	return nil
-}
-
-// join appends the parts.
-func join(to *buffer.Buffer, parts [][]byte) *buffer.Buffer {
-	to = to.Grow(size(parts))
-	for _, b := range parts {
-		to.B = append(to.B, b...)
-	}
-	return to
 }
 
 func size(parts [][]byte) int {
@@ -75,7 +65,7 @@ func (c *goConn) Give(b *buffer.Buffer, heldBack bool) error {
 	if c.queue == nil && len(b.B) > 0 {
 		c.queue = b
 	} else {
-		c.enqueue(b.B)
+		c.queue = c.queue.Append(b.B)
 		b.Free()
 	}
 	if c.queue != nil && !heldBack {
@@ -126,11 +116,6 @@ func (c *goConn) fits(n int) bool {
 		return n <= c.o.Most && c.big == 0
 	}
 	return n <= c.room()
-}
-
-func (c *goConn) enqueue(b []byte) {
-	c.queue = c.queue.Grow(len(b))
-	c.queue.B = append(c.queue.B, b...)
 }
 
 // wake sees to it that somebody writes.

@@ -135,8 +135,7 @@ func (c *goConn) put(out []byte, at int) error {
 		b, lead := next, 0
 		if ahead != nil {
 			lead = len(ahead.B)
-			ahead = ahead.Grow(len(next))
-			ahead.B = append(ahead.B, next...)
+			ahead = ahead.Append(next)
 			b = ahead.B
 		}
 		if err := c.hand(b, lead); err != nil { // as in write
