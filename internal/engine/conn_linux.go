@@ -81,8 +81,7 @@ type cold struct {
 	calls   []func(Conn) // of Call
 	called  int          // of calls
 	reason  error        // of the end
-	big     int32        // bytes that wait of a Send above the budget
-	before  int32        // bytes that wait ahead of them
+	above   surplus      // of the bytes that wait
 	dropped int          // bytes that came behind the end
 	leadAt  int          // what Ahead gave lies there in out
 	lead    int          // and is so long
@@ -104,7 +103,7 @@ func (k *cold) due() bool { return k.called < len(k.calls) }
 // thaw gives the cold part back when nothing is in it. It is called with mu held.
 func (c *conn) thaw() {
 	k := c.cold
-	if k == nil || c.ending || c.closed || k.first != nil || k.due() || k.big > 0 || k.lead > 0 {
+	if k == nil || c.ending || c.closed || k.first != nil || k.due() || k.above.size > 0 || k.lead > 0 {
 		return
 	}
 	c.cold = nil

@@ -168,8 +168,7 @@ func (c *conn) admit(n int) error {
 		return ErrFull
 	}
 	if n > c.o.Budget {
-		cold := c.rare()
-		cold.big, cold.before = int32(n), c.waiting
+		c.rare().above = surplus{n, int(c.waiting)}
 	}
 	c.waiting += int32(n)
 	return nil
@@ -182,7 +181,7 @@ func (c *conn) Room() int {
 	if c.closed || c.ending {
 		return 0
 	}
-	return c.room()
+	return c.o.room(int(c.waiting), c.above())
 }
 
 // Fits says whether n bytes would be taken; see Conn.
@@ -192,25 +191,16 @@ func (c *conn) Fits(n int) bool {
 	return !c.closed && !c.ending && c.fits(n)
 }
 
-// room is none where what was offered waits above the budget.
-func (c *conn) room() int { return max(0, c.o.Budget-int(c.waiting-c.big())) }
-
-// big is how much waits of a Send above the budget.
-func (c *conn) big() int32 {
+// above is what waits of a Send above the budget.
+func (c *conn) above() surplus {
 	if c.cold == nil {
-		return 0
+		return surplus{}
 	}
-	return c.cold.big
+	return c.cold.above
 }
 
 func (c *conn) fits(n int) bool {
-	switch {
-	case n > waitMost-int(c.waiting):
-		return false
-	case n > c.o.Budget:
-		return n <= c.o.Most && c.big() == 0
-	}
-	return n <= c.room()
+	return n <= waitMost-int(c.waiting) && c.o.fits(n, int(c.waiting), c.above())
 }
 
 // waitMost is what may wait in all, whatever the budget: with the last bytes of
@@ -228,10 +218,8 @@ func (c *conn) wake() {
 // take notes that the system has taken n bytes of Sends.
 func (c *conn) take(n int32) {
 	c.waiting -= n
-	if cold := c.cold; cold != nil && cold.big > 0 {
-		ahead := min(n, cold.before)
-		cold.before -= ahead
-		cold.big -= min(n-ahead, cold.big)
+	if c.cold != nil {
+		c.cold.above.take(int(n))
 	}
 }
 

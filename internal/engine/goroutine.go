@@ -46,8 +46,7 @@ type goConn struct {
 	queue    *buffer.Buffer // nil: nothing waits but what is being written
 	batch    batch          // what is being written; the writer's, or who offers
 	waiting  int            // bytes of Sends, those being written included
-	big      int            // of them, those of a Send above the budget
-	before   int            // of them, those ahead of it
+	above    surplus        // of them, those of a Send above the budget
 	urged    bool           // Ahead is owed
 	writing  bool           // somebody writes, or has promised to
 	writer   func()         // write

@@ -81,11 +81,11 @@ func (c *goConn) admit(n int) error {
 		return ErrClosed
 	case n > max(c.o.Budget, c.o.Most):
 		return ErrTooLarge
-	case !c.fits(n):
+	case !c.o.fits(n, c.waiting, c.above):
 		return ErrFull
 	}
 	if n > c.o.Budget {
-		c.big, c.before = n, c.waiting
+		c.above = surplus{n, c.waiting}
 	}
 	c.waiting += n
 	return nil
@@ -98,27 +98,18 @@ func (c *goConn) Room() int {
 	if c.closed || c.ending {
 		return 0
 	}
-	return c.room()
+	return c.o.room(c.waiting, c.above)
 }
 
 // Fits says whether n bytes would be taken; see Conn.
 func (c *goConn) Fits(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.closed && !c.ending && c.fits(n)
+	return !c.closed && !c.ending && c.o.fits(n, c.waiting, c.above)
 }
 
-// room and fits are called with mu held, as all that follows but Flush and Urge.
-func (c *goConn) room() int { return max(0, c.o.Budget-(c.waiting-c.big)) }
-
-func (c *goConn) fits(n int) bool {
-	if n > c.o.Budget {
-		return n <= c.o.Most && c.big == 0
-	}
-	return n <= c.room()
-}
-
-// wake sees to it that somebody writes.
+// wake sees to it that somebody writes. It is called with mu held, as all that
+// follows but Urge and Flush.
 func (c *goConn) wake() {
 	switch {
 	case c.writing:
@@ -162,9 +153,7 @@ func (c *goConn) breakPromise() {
 func (c *goConn) take(n int) int {
 	n = min(n, c.waiting)
 	c.waiting -= n
-	ahead := min(n, c.before)
-	c.before -= ahead
-	c.big -= min(n-ahead, c.big)
+	c.above.take(n)
 	return n
 }
 
