@@ -44,7 +44,7 @@ func (c *conn) insert() {
 		if edge <= at {
 			begin = edge
 		}
-		edge += c.unit(c.out.B[edge:])
+		edge += c.o.unit(c.out.B[edge:])
 	}
 	if edge == at {
 		begin = at
@@ -56,14 +56,4 @@ func (c *conn) insert() {
 	c.out.Free()
 	ahead.Free()
 	c.out, c.at = merged, int32(at-begin)
-}
-
-// unit is the length of the unit that b begins with.
-func (c *conn) unit(b []byte) int {
-	if c.o.Unit != nil {
-		if n := c.o.Unit(b); n > 0 && n < len(b) {
-			return n
-		}
-	}
-	return len(b)
 }

@@ -123,7 +123,7 @@ func (c *goConn) put(out []byte, at int) error {
 		var ahead *buffer.Buffer
 		if c.urgent() {
 			for edge < at {
-				edge += c.unit(out[edge:])
+				edge += c.o.unit(out[edge:])
 			}
 			if edge == at {
 				ahead = c.ahead()
@@ -166,9 +166,9 @@ func (c *goConn) ahead() *buffer.Buffer {
 }
 
 // unit is the length of the unit that b begins with.
-func (c *goConn) unit(b []byte) int {
-	if c.o.Unit != nil {
-		if n := c.o.Unit(b); n > 0 && n < len(b) {
+func (o *Options) unit(b []byte) int {
+	if o.Unit != nil {
+		if n := o.Unit(b); n > 0 && n < len(b) {
 			return n
 		}
 	}
