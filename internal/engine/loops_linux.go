@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loops is the event-driven engine. A loop for each processor waits for all its
+// Loops is the event-driven engine. Each of its loops waits for all of its
 // connections at once; one that is idle is a small struct, without a goroutine
-// and without a buffer. See DESIGN.md.
+// and without a buffer. How many loops there are NewLoops is told. See DESIGN.md.
 type Loops struct {
 	wrapped  func(Link)
 	once     sync.Once // of wrapped
@@ -26,8 +26,9 @@ type Loops struct {
 }
 
 // New answers the engine of this system. It keeps a connection that is a bare
-// socket of TCP or unix by events, and any other by goroutines. wrapped, which
-// may be nil, is told the first of those that are net.Conns all the same.
+// socket of TCP or unix by events, with a loop for each processor that Go uses
+// (GOMAXPROCS), and any other by goroutines. wrapped, which may be nil, is told
+// the first of those that are net.Conns all the same.
 func New(wrapped func(Link)) Engine { return NewLoops(runtime.GOMAXPROCS(0), wrapped) }
 
 // NewLoops is New with so many loops.
