@@ -1,6 +1,7 @@
 package leat
 
 import (
+	"iter"
 	"sync"
 
 	"github.com/leat-dev/leat/internal/wire/ws"
@@ -35,16 +36,38 @@ func (p *parts) cut(h ws.Header, m Message, most int) {
 	if room := frames * ws.MaxHeader; cap(p.heads) < room { // so that it does not move
 		p.heads = make([]byte, 0, room)
 	}
-	for rest := m.Data; ; {
-		n := min(len(rest), most)
-		h.Fin, h.Length = m.Last && n == len(rest), int64(n)
+	for h, piece := range framesOf(h, m.Data, m.Last, most) {
+		h.Length = int64(len(piece))
 		at := len(p.heads)
 		p.heads = ws.AppendHeader(p.heads, h)
-		p.all = append(p.all, p.heads[at:], rest[:n])
-		p.size += len(p.heads) - at + n
-		if rest = rest[n:]; len(rest) == 0 {
-			return
+		p.all = append(p.all, p.heads[at:], piece)
+		p.size += len(p.heads) - at + len(piece)
+	}
+}
+
+// headerOf is the header of m's first frame, but for its length and whether another
+// one follows.
+func headerOf(m Message, compressed bool) ws.Header {
+	if m.Continuation {
+		return ws.Header{}
+	}
+	return ws.Header{Opcode: m.Type.opcode(), RSV1: compressed}
+}
+
+// framesOf are the frames of a payload, of no more than most bytes; h is the first
+// one's header, and the others go on with it. An empty payload has one, too.
+func framesOf(h ws.Header, payload []byte, last bool, most int) iter.Seq2[ws.Header, []byte] {
+	return func(yield func(ws.Header, []byte) bool) {
+		for {
+			n := min(len(payload), most)
+			h.Fin = last && n == len(payload)
+			if !yield(h, payload[:n]) {
+				return
+			}
+			if payload = payload[n:]; len(payload) == 0 {
+				return
+			}
+			h = ws.Header{}
 		}
-		h = ws.Header{}
 	}
 }

@@ -301,11 +301,7 @@ func (s *Socket) hand(m Message, asItIs, waits bool) (size int, compressed bool,
 
 // handPlain is hand for frames that hold the payload as it is.
 func (s *Socket) handPlain(m Message, asItIs bool) (size int, err error) {
-	h := ws.Header{Opcode: m.Type.opcode()}
-	if m.Continuation {
-		h = ws.Header{}
-	}
-	n := len(m.Data)
+	h, n := headerOf(m, false), len(m.Data)
 	if n < worthParts && (asItIs || n <= s.o.maxFrame) {
 		var head engine.Head
 		h.Fin, h.Length = m.Last, int64(n)
@@ -359,24 +355,15 @@ func (s *Socket) encode(m Message, asItIs bool) (b *buffer.Buffer, compressed bo
 	if len(payload) >= worthAsking && !s.conn.Fits(len(payload)) && s.conn.Room() > 0 { // and so it has not ended
 		return nil, false, ErrSlowReader
 	}
-	h := ws.Header{Opcode: m.Type.opcode(), RSV1: compressed}
-	if m.Continuation {
-		h = ws.Header{}
-	}
 	most := s.o.maxFrame
 	if asItIs {
 		most = len(payload)
 	}
 	b = buffer.Get(s.o.framed(len(payload)))
-	for {
-		n := min(len(payload), most)
-		h.Fin = m.Last && n == len(payload)
-		b.B = ws.AppendFrame(b.B, s.masked(h), payload[:n])
-		if payload = payload[n:]; len(payload) == 0 {
-			return b, compressed, nil
-		}
-		h = ws.Header{}
+	for h, piece := range framesOf(headerOf(m, compressed), payload, m.Last, most) {
+		b.B = ws.AppendFrame(b.B, s.masked(h), piece)
 	}
+	return b, compressed, nil
 }
 
 // takesUpTo says whether n bytes would be taken, and any number below: what is
