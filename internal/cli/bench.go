@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -119,9 +116,8 @@ func benchURL(s string) (target string, stream bool) {
 }
 
 func (o *benchOptions) run(ctx context.Context, std stdio, l *load) error {
-	signalled, forget := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signalled, forget := untilSignal(ctx)
 	defer forget()
-	context.AfterFunc(signalled, forget) // the next signal kills
 
 	watched := func() {}
 	if !o.json {

@@ -13,9 +13,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/leat-dev/leat/internal/nearest"
 )
@@ -84,6 +87,14 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// untilSignal answers a context that is done when ctx is, or at a signal to stop.
+// The next signal kills.
+func untilSignal(ctx context.Context) (signalled context.Context, forget context.CancelFunc) {
+	signalled, forget = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(signalled, forget)
+	return signalled, forget
 }
 
 // choose takes the verb off args. Flags alone are those of the first verb,

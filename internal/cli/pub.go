@@ -6,9 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 )
 
@@ -102,9 +99,8 @@ func (o *pubOptions) run(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	defer p.client.CloseIdleConnections()
-	signalled, forget := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signalled, forget := untilSignal(ctx)
 	defer forget()
-	context.AfterFunc(signalled, forget) // the next signal kills
 
 	live := newLiveLine(std, 0)
 	p.note = live.note

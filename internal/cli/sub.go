@@ -154,9 +154,8 @@ func (o *subOptions) run(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	defer s.client.CloseIdleConnections()
-	signalled, forget := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signalled, forget := untilSignal(ctx)
 	defer forget()
-	context.AfterFunc(signalled, forget) // the next signal kills
 	if o.duration > 0 {
 		var stop context.CancelFunc
 		signalled, stop = context.WithTimeout(signalled, time.Duration(o.duration))
