@@ -94,12 +94,7 @@ func (f *follower) run(ctx context.Context) error {
 		case f.once, hopeless(err, f.begun):
 			return finalError{errors.New(f.explain(err))}
 		}
-		pause := f.pause(err)
-		wait := time.NewTimer(pause)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !waited(ctx, f.pause(err)) {
 			return nil
 		}
 		f.become("connecting")

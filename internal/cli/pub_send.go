@@ -114,12 +114,7 @@ func (p *publisher) post(ctx context.Context, batch []payload) (receipt, error) 
 			told = why
 		}
 		p.become(text)
-		wait := time.NewTimer(pause)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
-		}
+		waited(ctx, pause) // else the next attempt ends at once
 	}
 }
 

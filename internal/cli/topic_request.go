@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -213,6 +214,18 @@ func (b *backoff) next(asked time.Duration) time.Duration {
 	}
 	b.tries++
 	return asked + time.Duration(b.random()*float64(most))
+}
+
+// waited returns after a pause, or once ctx is done: then with false.
+func waited(ctx context.Context, pause time.Duration) bool {
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // again says when there is another attempt.
