@@ -61,19 +61,29 @@ func (f *requestFlags) hint(err error) string {
 
 // socketURL makes of what people write the URL of a WebSocket.
 func socketURL(s string) string {
-	scheme, rest, found := strings.Cut(s, "://")
+	scheme, rest, found := cutScheme(s)
 	switch {
-	case !found || strings.ContainsAny(scheme, "/?#"): // the :// is not that of a scheme
-		if strings.HasPrefix(s, ":") {
-			s = "localhost" + s
-		}
-		return "ws://" + strings.TrimPrefix(s, "//")
+	case !found:
+		return "ws://" + rest
 	case strings.EqualFold(scheme, "http"):
 		return "ws://" + rest
 	case strings.EqualFold(scheme, "https"):
 		return "wss://" + rest
 	}
 	return s
+}
+
+// cutScheme cuts the scheme off a URL as people write it. Without one the rest
+// begins with a host, which is this one where there is but a port.
+func cutScheme(s string) (scheme, rest string, found bool) {
+	scheme, rest, found = strings.Cut(s, "://")
+	if found && !strings.ContainsAny(scheme, "/?#") { // else the :// is not that of a scheme
+		return scheme, rest, true
+	}
+	if strings.HasPrefix(s, ":") {
+		s = "localhost" + s
+	}
+	return "", strings.TrimPrefix(s, "//"), false
 }
 
 // withoutPassword is a URL as it may be shown.

@@ -107,13 +107,10 @@ func (f *topicFlags) explain(err error) string {
 // topicURL makes a URL of what people write. Those of WebSockets are said to be
 // such, and begin with http all the same.
 func topicURL(s string) (u *url.URL, socket bool, err error) {
-	scheme, rest, found := strings.Cut(s, "://")
+	scheme, rest, found := cutScheme(s)
 	switch {
-	case !found || strings.ContainsAny(scheme, "/?#"): // the :// is not that of a scheme
-		if strings.HasPrefix(s, ":") {
-			s = "localhost" + s
-		}
-		s = "http://" + strings.TrimPrefix(s, "//")
+	case !found:
+		s = "http://" + rest
 	case strings.EqualFold(scheme, "ws"):
 		s, socket = "http://"+rest, true
 	case strings.EqualFold(scheme, "wss"):
