@@ -150,6 +150,16 @@ func (c *caller) may(action, topic string) error {
 	return nil
 }
 
+// mayRead says why the caller may not read all of these topics and patterns.
+func (c *caller) mayRead(patterns []string) error {
+	for _, p := range patterns {
+		if err := c.may(access.Subscribe, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 var verbs = map[string]string{access.Subscribe: "read", access.Publish: "publish to"}
 
 // asks is the least that the rules want for an action on a topic, or on one of a

@@ -117,15 +117,11 @@ func (t *topics) read(w http.ResponseWriter, r *http.Request, named []string) {
 		return
 	}
 	c := t.callerOf(r)
-	socket, later := isUpgrade(r), false
-	for _, p := range q.terms.Patterns {
-		if err := c.may(access.Subscribe, p); err != nil {
-			if later = socket && c.mayComeLater(err); later {
-				break
-			}
-			t.refuse(w, r, err)
-			return
-		}
+	socket, err := isUpgrade(r), c.mayRead(q.terms.Patterns)
+	later := err != nil && socket && c.mayComeLater(err)
+	if err != nil && !later {
+		t.refuse(w, r, err)
+		return
 	}
 	t.keepTicket(w, r, &c)
 	q.terms.Grant = c.patterns()
@@ -208,11 +204,9 @@ func (t *topics) makeTicket(w http.ResponseWriter, r *http.Request, named []stri
 		return
 	}
 	c := t.callerOf(r)
-	for _, p := range q.terms.Patterns {
-		if err := c.may(access.Subscribe, p); err != nil {
-			t.refuse(w, r, err)
-			return
-		}
+	if err := c.mayRead(q.terms.Patterns); err != nil {
+		t.refuse(w, r, err)
+		return
 	}
 	if c.token == "" || c.grant == nil {
 		serve.Error(w, r, http.StatusUnauthorized, "a ticket is for a token; send one as Authorization: Bearer TOKEN")

@@ -91,13 +91,11 @@ func (f *fedSocket) begin(s *Socket) {
 		return
 	}
 	c := f.who()
-	for _, p := range f.wants.terms.Patterns {
-		if err := c.may(access.Subscribe, p); err != nil {
-			if f.timer == nil {
-				f.timer = time.AfterFunc(tokenTime, func() { f.gone(s, err) })
-			}
-			return
+	if err := c.mayRead(f.wants.terms.Patterns); err != nil {
+		if f.timer == nil {
+			f.timer = time.AfterFunc(tokenTime, func() { f.gone(s, err) })
 		}
+		return
 	}
 	q := f.wants
 	f.t.terms(&q.terms, f.beats)
@@ -302,8 +300,8 @@ func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
 	} else {
 		patterns = f.wants.terms.Patterns
 	}
-	for i := 0; err == nil && i < len(patterns); i++ {
-		err = fresh.may(access.Subscribe, patterns[i])
+	if err == nil {
+		err = fresh.mayRead(patterns)
 	}
 	if err == nil {
 		f.caller = &fresh
