@@ -259,7 +259,7 @@ func batchLine(line []byte, name string) (parcel, error) {
 		return parcel{}, ErrInvalidUTF8
 	}
 	if err := json.Unmarshal(line, &l); err != nil {
-		return parcel{}, fmt.Errorf("%w: it is not an object like {\"data\":…}: %w", ErrMessage, err)
+		return parcel{}, fmt.Errorf("%w: %s", ErrMessage, faultOf(err))
 	}
 	if l.Data == nil {
 		return parcel{}, fmt.Errorf("%w: it has no data", ErrMessage)
@@ -276,6 +276,20 @@ func batchLine(line []byte, name string) (parcel, error) {
 	m, err := payload(l.Data, l.Encoding)
 	m.Event, m.Key = l.Event, l.Key
 	return parcel{l.Topic, m}, err
+}
+
+// faultOf is what is wrong with a line that is none of a batch, in words that
+// whoever has sent it knows.
+func faultOf(err error) string {
+	const object = `it is not an object like {"data":…}`
+	wrong, typed := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !typed:
+		return object + ": " + err.Error()
+	case wrong.Field != "":
+		return fmt.Sprintf("its %s is no text: %s", wrong.Field, wrong.Value)
+	}
+	return object
 }
 
 // payload is the data of a record as a message: a JSON string is a text, or bytes

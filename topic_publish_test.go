@@ -143,6 +143,25 @@ func TestNameAndKeyComeByHeaderOrQuery(t *testing.T) {
 	}
 }
 
+func TestALineThatIsNoneOfABatchIsRefusedInPlainWords(t *testing.T) {
+	_, base := openTopics(t, leat.Config{Topics: []leat.TopicRule{{Publish: "public"}}})
+	for line, want := range map[string]string{
+		`5`:                           `it is not an object like {"data":…}`,
+		`"data"`:                      `it is not an object like {"data":…}`,
+		`[1]`:                         `it is not an object like {"data":…}`,
+		`{"data":1,"event":7}`:        `its event is no text: number`,
+		`{"data":1,"key":{"id":"x"}}`: `its key is no text: object`,
+		`{"data":1,"topic":["a"]}`:    `its topic is no text: array`,
+		`{"data":1`:                   `it is not an object like {"data":…}: unexpected end of JSON input`,
+	} {
+		code, _, text := postTo(t, base+"a", line, "Content-Type", "application/x-ndjson")
+		want = "line 1 of the batch: the message cannot be published: " + want + "; nothing is published\n"
+		if code != http.StatusBadRequest || text != want {
+			t.Errorf("%s: %d %q, want %q", line, code, text, want)
+		}
+	}
+}
+
 func TestABatchIsPublishedAsAWholeOrNotAtAll(t *testing.T) {
 	srv, base := openTopics(t, leat.Config{Limits: leat.Limits{MaxMessage: 100}, Topics: []leat.TopicRule{
 		{Match: "closed"}, {Match: "keyed", Key: "id", Publish: "public"}, {Publish: "public"},
