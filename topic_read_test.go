@@ -213,6 +213,8 @@ func TestWhatIsNotUnderstoodIs400AndSaysWhy(t *testing.T) {
 		"a?maxRate=0":                           "maxRate=0",
 		"a?maxRate=NaN":                         "maxRate=NaN",
 		"a?maxRate=fast":                        "maxRate=fast",
+		"a?maxRate=2000":                        "from 0.001 to 1000",
+		"a?maxRate=1e-9":                        "from 0.001 to 1000",
 		"a?wait=long":                           "wait=long",
 		"a?wait=-1s":                            "wait=-1s",
 		"a?wait=":                               "wait=",

@@ -50,7 +50,7 @@ func (t *topics) readRequest(r *http.Request, named []string) (*topicRequest, er
 	}
 	if text := query.Get("maxRate"); text != "" {
 		if q.terms.MaxRate, err = strconv.ParseFloat(text, 64); err != nil || !(q.terms.MaxRate >= 0.001 && q.terms.MaxRate <= 1000) {
-			return nil, fmt.Errorf("maxRate=%s is not a rate; write messages a second, like maxRate=10", text)
+			return nil, fmt.Errorf("maxRate=%s is not a rate; write messages a second from 0.001 to 1000, like maxRate=10", text)
 		}
 	}
 	if query.Has("wait") {
