@@ -123,6 +123,7 @@ func TestALongPollIsAnsweredAtOnceLaterOrAtItsEnd(t *testing.T) {
 		for query, want := range map[string]string{
 			"a.x?wait=30s&since=" + l.epoch + "-4": "resumed 5 position", "a.x?wait=30&history=all": "open 0 1 3 5 position",
 			"a.x?wait=1m&history=last": "open 1 3 5 position", "a.x?wait=0": "open position", "a.x?wait=0s&since=x": "reset position",
+			"a.x?wait=30s&since=x": "reset position", "a.x?wait=30s&history=1&since=other-4": "reset 5 position",
 			"a.x?wait=0.05": "open position", "a.x?wait=50ms&since=" + l.epoch + "-7": "resumed position",
 			"a.x?bare&wait=30s&since=" + l.epoch + "-4": "5",
 		} {

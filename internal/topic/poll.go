@@ -15,10 +15,13 @@ type Polled struct {
 
 // Poll answers what has come for a reader, or what comes next within a time, or
 // until ctx is done. Where there is a rate, it takes as long as lies between two of
-// its messages.
+// its messages. Who has missed something is told at once.
 func (h *Hub) Poll(ctx context.Context, t Terms, from Start, wait time.Duration) Polled {
 	sub, first := h.Subscribe(t, from)
 	defer sub.Leave()
+	if first.Name == Gap || first.Name == Reset {
+		wait = 0 // which is news, too
+	}
 	p := Polled{First: first, At: first.ID}
 	w := make(waiter, 1)
 	sub.Join(w, w)
