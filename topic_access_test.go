@@ -213,6 +213,12 @@ func TestATokenIsTheFirstMessageOfAWebSocket(t *testing.T) {
 		f.peer.text(`{"token":"` + good + `"}`)
 		f.control("open")
 		f.leave()
+		f = followTopic(t, "ws", base+"room.kitchen") // the one that it will read
+		f.peer.text(`{"data":1}`)
+		if r := f.control("refused"); r.Status != http.StatusUnauthorized || !strings.Contains(r.Error, "room.kitchen") {
+			t.Error(r.raw)
+		}
+		f.leave()
 		f = followTopic(t, "ws", base+"room.kitchen?topic=room.hall")
 		f.peer.text(`{"publish":"room.kitchen","data":1,"ref":"early"}`)
 		if r := f.control("refused"); r.Status != http.StatusUnauthorized || string(r.Ref) != `"early"` || !strings.Contains(r.Error, "room.kitchen") {

@@ -256,14 +256,22 @@ func (f *fedSocket) nameOf(w *topicWish) (string, error) {
 	if w.Publish != nil && *w.Publish != "" {
 		return *w.Publish, nil
 	}
-	var patterns []string
-	if sub := f.sub.Load(); sub != nil {
-		patterns = sub.Patterns()
-	}
+	f.mu.Lock()
+	patterns := f.reads()
+	f.mu.Unlock()
 	if len(patterns) != 1 {
 		return "", &topicError{http.StatusBadRequest, `no topic is named; write {"publish":"TOPIC","data":…}`}
 	}
 	return patterns[0], nil
+}
+
+// reads are the topics that are read, or will be with a token. It is called with mu
+// held.
+func (f *fedSocket) reads() []string {
+	if sub := f.sub.Load(); sub != nil {
+		return sub.Patterns()
+	}
+	return f.wants.terms.Patterns
 }
 
 func (f *fedSocket) may(action, name string) error {
@@ -294,14 +302,8 @@ func (f *fedSocket) renew(s *Socket, token string, w *topicWish) {
 		err = &topicError{http.StatusUnauthorized, fresh.invalid.Error()}
 	}
 	sub := f.sub.Load()
-	var patterns []string
-	if sub != nil {
-		patterns = sub.Patterns()
-	} else {
-		patterns = f.wants.terms.Patterns
-	}
 	if err == nil {
-		err = fresh.mayRead(patterns)
+		err = fresh.mayRead(f.reads())
 	}
 	if err == nil {
 		f.caller = &fresh
