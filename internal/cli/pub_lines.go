@@ -64,6 +64,7 @@ type payloads struct {
 	mu      sync.Mutex
 	waiting []payload
 	size    int
+	last    int // the number of the last one that has been put
 	ended   bool
 	failure error         // why there is no more
 	more    chan struct{} // has one when something has been put, or all has ended
@@ -85,6 +86,7 @@ func (q *payloads) fill(o *pubOptions, messages []string) error {
 			return fmt.Errorf("message %d is %w", p.number, err)
 		}
 		q.waiting = append(q.waiting, p)
+		q.last = p.number
 	}
 	q.end(nil)
 	return nil
@@ -155,6 +157,7 @@ func (q *payloads) put(group []payload) bool {
 			q.waiting = append(q.waiting, group...)
 			for _, p := range group {
 				q.size += len(p.data)
+				q.last = p.number
 			}
 		}
 		q.mu.Unlock()
@@ -170,6 +173,13 @@ func (q *payloads) put(group []payload) bool {
 		case <-q.over:
 		}
 	}
+}
+
+// taken is the number of the last payload that has been read.
+func (q *payloads) taken() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.last
 }
 
 // end says that no more will come, and why.

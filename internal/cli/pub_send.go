@@ -51,7 +51,7 @@ func (p *publisher) run(signalled context.Context, q *payloads) error {
 		if len(batch) == 0 {
 			return err
 		}
-		if err := p.publish(ctx, batch, q.word); err != nil {
+		if err := p.publish(ctx, batch, q); err != nil {
 			return err
 		}
 	}
@@ -59,21 +59,26 @@ func (p *publisher) run(signalled context.Context, q *payloads) error {
 
 var errInterrupted = errors.New("interrupted while no answer came")
 
-// publish publishes a batch. One that is too large as a whole goes in halves.
-func (p *publisher) publish(ctx context.Context, batch []payload, word string) error {
+// publish publishes a batch of a queue. One that is too large as a whole goes in
+// halves.
+func (p *publisher) publish(ctx context.Context, batch []payload, q *payloads) error {
 	r, err := p.post(ctx, batch)
 	if n := len(batch); n > 1 && status(err) == http.StatusRequestEntityTooLarge {
-		if err := p.publish(ctx, batch[:n/2], word); err != nil {
+		if err := p.publish(ctx, batch[:n/2], q); err != nil {
 			return err
 		}
-		return p.publish(ctx, batch[n/2:], word)
+		return p.publish(ctx, batch[n/2:], q)
 	}
 	if err != nil {
-		where := fmt.Sprintf("%s %d was", word, batch[0].number)
-		if n := len(batch); n > 1 {
-			where = fmt.Sprintf("%ss %d to %d were", word, batch[0].number, batch[n-1].number)
+		first, last := batch[0].number, batch[len(batch)-1].number
+		where, behind := fmt.Sprintf("%s %d was", q.word, first), ", and none behind it"
+		if first != last {
+			where, behind = fmt.Sprintf("%ss %d to %d were", q.word, first, last), ", and none behind them"
 		}
-		return fmt.Errorf("%s not published: %s", where, p.o.explain(err))
+		if q.taken() == last {
+			behind = ""
+		}
+		return fmt.Errorf("%s not published%s: %s", where, behind, p.o.explain(err))
 	}
 	p.count.Add(int64(len(batch)))
 	p.id.Store(&r.ID)

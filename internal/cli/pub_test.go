@@ -225,9 +225,24 @@ func TestPubCutsABatchThatIsTooLargeAsAWhole(t *testing.T) {
 	if want := strings.Join(numbers(1, 20), "\n") + "\n"; err != nil || p.Data() != want || len(p.Posts) != 4 {
 		t.Errorf("%v %+v", err, p.Posts)
 	}
-	_, _, err = pub(t, nil, url, strings.Repeat("x", 101), "1")
-	if want := `message 1 was not published: the answer is 413 Request Entity Too Large; it says "too large"`; err == nil || err.Error() != want {
-		t.Errorf("%v", err)
+	long := strings.Repeat("x", 101)
+	for what, messages := range map[string][]string{
+		"message 1 was not published, and none behind it": {long, "1"},
+		"message 2 was not published, and none behind it": {"1", long, "2", "3"},
+		"message 3 was not published":                     {"1", "2", long},
+	} {
+		_, _, err := pub(t, nil, append([]string{url}, messages...)...)
+		if want := what + `: the answer is 413 Request Entity Too Large; it says "too large"`; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	p.Refuse = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "no", http.StatusForbidden)
+		return true
+	}
+	_, _, err = pub(t, nil, append([]string{url}, numbers(1, 300)...)...)
+	if want := `messages 1 to 256 were not published, and none behind them: the answer is 403 Forbidden; it says "no"`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
