@@ -168,11 +168,15 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 // oneDash finds a flag as package flag writes it in its errors.
 var oneDash = regexp.MustCompile(`^(flag needs an argument: |invalid .* for (?:flag )?)(-\w{2})`)
 
+// noNumber finds what package flag says of a value that is no number.
+var noNumber = regexp.MustCompile(`^(invalid value .*): parse error$`)
+
 // explain adds the nearest name to the error for a flag that does not exist.
 func explain(fs *flag.FlagSet, err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !unknown {
-		return errors.New(oneDash.ReplaceAllString(err.Error(), "$1-$2"))
+		text := oneDash.ReplaceAllString(err.Error(), "$1-$2")
+		return errors.New(noNumber.ReplaceAllString(text, "$1: write a number, as 10"))
 	}
 	var names []string
 	fs.VisitAll(func(f *flag.Flag) { names = append(names, dashed(f.Name)) })
