@@ -190,7 +190,7 @@ type TopicStats struct {
 	Rate        float64        `json:"rate"`        // messages a second, averaged over ten
 	Published   int64          `json:"published"`   // messages so far
 	Kept        int            `json:"kept"`        // messages of the history
-	Bytes       int64          `json:"bytes"`       // counted for them, with what they are encoded as
+	Bytes       int64          `json:"bytes"`       // of memory, with what who reads now has yet to get, and what messages are encoded as
 	Lag         uint64         `json:"lag"`         // how far the slowest reader is behind, in numbers of the sequence
 	Pinned      int64          `json:"pinned"`      // bytes of messages that slow readers hold a part of
 }

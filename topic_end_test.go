@@ -197,6 +197,21 @@ func TestTheLogAndTheCountsKnowReadersOfTopics(t *testing.T) {
 	}
 }
 
+func TestTheNumberOfMessagesKeptIsThatOfTheArray(t *testing.T) {
+	srv, base := openTopics(t, leat.Config{Topics: []leat.TopicRule{
+		{Match: "few", History: leat.History{Count: 5}}, {Match: "none", History: leat.History{None: true}}, {},
+	}})
+	for topic, want := range map[string]int{"few": 5, "none": 0, "all": 20} {
+		for i := range 20 {
+			publishTo(t, srv, topic, leat.JSON(i))
+		}
+		_, _, text := ask(t, http.MethodGet, base+topic, "", "Accept", "application/json")
+		if list, s := array(t, text), srv.Topic(topic).Stats(); len(list) != want || s.Kept != want || s.Published != 20 {
+			t.Errorf("%s: %d in the array, %+v, want %d", topic, len(list), s, want)
+		}
+	}
+}
+
 func TestASlowReaderThatIsToEndIsCounted(t *testing.T) {
 	srv, base := openTopics(t, leat.Config{
 		Topics: []leat.TopicRule{{Slow: "disconnect", History: leat.History{Count: 4}}}, Limits: leat.Limits{SendBuffer: 4096, MaxMessage: 1 << 20},

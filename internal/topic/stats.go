@@ -9,8 +9,8 @@ type Stats struct {
 	Readers   map[Encoding]int // that have one of the topics
 	Rate      float64          // messages a second, averaged over ten
 	Published int64            // since the topics began
-	Kept      int              // messages
-	Bytes     int64            // counted for them
+	Kept      int              // messages for who comes later
+	Bytes     int64            // counted for all that are still there
 	Lag       uint64           // how many numbers the slowest reader is behind the last of the topics
 	Pinned    int64            // bytes of messages that slow readers hold a part of, each once
 }
@@ -25,7 +25,7 @@ func (h *Hub) Stats(t Terms) Stats {
 	for l := range h.of(&t) {
 		s.Rate += l.recent.now(now)
 		s.Published += l.count
-		s.Kept += len(l.kept)
+		s.Kept += min(len(l.kept), l.rule.Count)
 		s.Bytes += l.bytes
 		if n := len(l.kept); n > 0 {
 			last = max(last, l.kept[n-1].Seq)
