@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"strings"
 	"unicode/utf8"
@@ -204,7 +205,7 @@ func (t *Topic) Stats() TopicStats {
 func (t *topics) stats(of topic.Terms) TopicStats {
 	s := t.hub.Stats(of)
 	stats := TopicStats{
-		Subscribers: map[string]int{}, Rate: s.Rate, Published: s.Published, Kept: s.Kept, Bytes: s.Bytes, Lag: s.Lag, Pinned: s.Pinned,
+		Subscribers: map[string]int{}, Rate: math.Round(1000*s.Rate) / 1000, Published: s.Published, Kept: s.Kept, Bytes: s.Bytes, Lag: s.Lag, Pinned: s.Pinned,
 	}
 	for as, n := range s.Readers {
 		stats.Subscribers[dialects[as].transport] += n

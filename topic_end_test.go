@@ -197,6 +197,9 @@ func TestTheLogAndTheCountsKnowReadersOfTopics(t *testing.T) {
 	}
 }
 
+// shortRate is a rate that people can read.
+var shortRate = regexp.MustCompile(`"rate":\d(\.\d{1,3})?,`)
+
 func TestTheNumberOfMessagesKeptIsThatOfTheArray(t *testing.T) {
 	srv, base := openTopics(t, leat.Config{Topics: []leat.TopicRule{
 		{Match: "few", History: leat.History{Count: 5}}, {Match: "none", History: leat.History{None: true}}, {},
@@ -208,6 +211,9 @@ func TestTheNumberOfMessagesKeptIsThatOfTheArray(t *testing.T) {
 		_, _, text := ask(t, http.MethodGet, base+topic, "", "Accept", "application/json")
 		if list, s := array(t, text), srv.Topic(topic).Stats(); len(list) != want || s.Kept != want || s.Published != 20 {
 			t.Errorf("%s: %d in the array, %+v, want %d", topic, len(list), s, want)
+		}
+		if _, _, text := ask(t, http.MethodGet, base+topic+"?stats", ""); !shortRate.MatchString(text) {
+			t.Error(text)
 		}
 	}
 }
