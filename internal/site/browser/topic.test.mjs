@@ -128,6 +128,11 @@ test('what cannot be read is refused in words', async (t) => {
     await page.locator(`#${how}[data-state=refused]`).waitFor({ timeout: 60_000 })
     assert.match(await page.locator(`#${how} .word`).textContent(), /^Refused: .*400/)
   }
+  for (const width of [375, 1280]) {
+    await page.setViewportSize({ width, height: 800 })
+    const cut = await page.evaluate(() => [...document.querySelectorAll('.reader .word')].filter((word) => word.scrollWidth > word.clientWidth).map((word) => word.textContent))
+    assert.deepEqual(cut, [], `the words are cut at ${width} pixels`)
+  }
 })
 
 test('a server that starts anew is a reset for all', async (t) => {
