@@ -133,6 +133,14 @@ test('what cannot be read is refused in words', async (t) => {
     const cut = await page.evaluate(() => [...document.querySelectorAll('.reader .word')].filter((word) => word.scrollWidth > word.clientWidth).map((word) => word.textContent))
     assert.deepEqual(cut, [], `the words are cut at ${width} pixels`)
   }
+  // Nor do the numbers of what was read before stay.
+  await page.goto(`${server.origin}/topic.html`)
+  const kept = page.locator('#kept', { hasText: /^[1-9]/ })
+  await kept.waitFor()
+  await page.getByLabel('Topic, or a pattern').fill('a..b')
+  await page.getByRole('button', { name: 'Read' }).click()
+  await kept.waitFor({ state: 'detached' })
+  for (const number of ['published', 'kept', 'readers']) assert.equal(await page.locator(`#${number}`).innerText(), '–')
 })
 
 test('a server that starts anew is a reset for all', async (t) => {

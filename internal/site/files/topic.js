@@ -279,11 +279,10 @@ $('choose').addEventListener('submit', e => {
 async function count() {
   try {
     const answer = await fetch(`/live/?topic=${encodeURIComponent(what.topic)}&stats`)
-    if (!answer.ok) return
-    const { published, kept, subscribers } = await answer.json()
-    write($('published'), published)
-    write($('kept'), kept)
-    write($('readers'), Object.values(subscribers).reduce((sum, n) => sum + n, 0))
+    const { published = '–', kept = '–', subscribers } = answer.ok ? await answer.json() : {}
+    write($('published'), `${published}`)
+    write($('kept'), `${kept}`)
+    write($('readers'), subscribers ? `${Object.values(subscribers).reduce((sum, n) => sum + n, 0)}` : '–')
   } catch {
     // the cards say how it is
   }
