@@ -267,3 +267,28 @@ func TestTopicsLeaveNoGoroutineBehind(t *testing.T) {
 		return runtime.NumGoroutine() <= before
 	})
 }
+
+func TestNoMessageFollowsTheCloseOfAReader(t *testing.T) {
+	t.Parallel()
+	srv, base := guarded(t, "route", leat.Config{})
+	other := followTopic(t, "ndjson HTTP/1.1", base+"room.kitchen", "Authorization: Bearer "+topicToken(time.Hour, "room.*", ""))
+	other.control("open")
+	for _, over := range []string{"ws", "ws deflated"} {
+		f := followTopic(t, over, base+"room.kitchen", "Authorization: Bearer "+topicToken(2*time.Second, "room.*", ""))
+		f.control("open")
+		var err error
+		for err == nil {
+			_, err = f.take()
+		}
+		if c, ok := err.(*closedWith); !ok || c.code != leat.ClosePolicy { //nolint:errorlint // it is not wrapped
+			t.Fatalf("%s: %v", over, err)
+		}
+		publishTo(t, srv, "room.kitchen", leat.JSON("late"))
+		other.message(`"late"`) // so it has gone out to all
+		f.peer.close(leat.ClosePolicy, "")
+		if h, payload, err := f.peer.next(); err == nil {
+			t.Errorf("%s: behind the close comes %s", over, describe(h, payload))
+		}
+		f.leave()
+	}
+}
