@@ -128,6 +128,7 @@ func (h *Hub) Publish(entries []Entry, once string) (Receipt, error) {
 		return Receipt{}, err
 	}
 	var r Receipt
+	begun := h.seq
 	for i := range entries {
 		e := &entries[i]
 		l := h.open(e.Topic)
@@ -135,7 +136,7 @@ func (h *Hub) Publish(entries []Entry, once string) (Receipt, error) {
 			Epoch: h.epoch, Seq: h.seq + 1, Time: now, Kind: e.Kind, Event: e.Event, Key: e.Key, Data: e.Data,
 			size: overhead + int64(len(e.Data)+len(e.Event)+len(e.Key)),
 		}
-		h.append(l, m)
+		h.append(l, m, begun)
 		l.recent.add(now, 1)
 		h.tell(l)
 		r = Receipt{ID{h.epoch, m.Seq}, m.Count}
@@ -205,13 +206,16 @@ func (h *Hub) open(name string) *log {
 }
 
 // append puts m at the head of everything.
-func (h *Hub) append(l *log, m *Message) {
+func (h *Hub) append(l *log, m *Message, begun uint64) {
 	h.seq = m.Seq
-	l.append(m)
+	l.append(m, begun)
 	h.link(m)
 	h.drop(l, l.excess(m.Time))
 	if l.rule.Age > 0 {
 		h.expect(m.Time.Add(max(l.rule.Age, janitorLeast)))
+	}
+	if l.window(m.Time) > 0 {
+		h.expect(m.Time.Add(windowTime))
 	}
 	h.steps++
 }

@@ -17,6 +17,12 @@ type log struct {
 
 	latest map[string]*Message // by key, of those that are kept
 
+	// What was published at once in the last two attempts is kept a while for who reads
+	// already, though it is more than the rule says.
+	batches [2]int    // messages of them
+	begun   uint64    // the number before the first of the last one
+	batched time.Time // when that was
+
 	lost   uint64 // the number of the last message that is not kept any more
 	ledger ledger // of those
 	recent rate
@@ -27,15 +33,24 @@ type log struct {
 	dirty uint64 // of them, those that have yet to look
 }
 
-// windowLeast is how many messages are kept for those who read already, however
-// few are kept for others.
-const windowLeast = 64
+// What is kept for those who read already, however little is kept for others.
+const (
+	windowLeast = 64              // messages
+	windowTime  = 5 * time.Second // for so long, what was published at once
+	windowBytes = 4 << 20         // of it at most
+)
 
 // first is the number of the first message that is kept, among those of l.
 func (l *log) first() int64 { return l.count - int64(len(l.kept)) + 1 }
 
-// append puts m behind the others.
-func (l *log) append(m *Message) {
+// append puts m behind the others. It is of an attempt that began behind a number.
+func (l *log) append(m *Message, begun uint64) {
+	if l.batched.IsZero() || l.begun != begun {
+		l.batches[0], l.batches[1] = l.batches[1], 0
+		l.begun = begun
+	}
+	l.batches[1]++
+	l.batched = m.Time
 	l.count++
 	m.Count, m.Topic, m.log = l.count, l.name, l
 	if before := l.latest[m.Key]; before != nil {
@@ -52,17 +67,34 @@ func (l *log) append(m *Message) {
 // excess is how many of the oldest messages are too many at some time.
 func (l *log) excess(now time.Time) int {
 	r := l.rule
-	n := max(0, len(l.kept)-max(r.Count, windowLeast))
+	window := l.window(now)
+	n := max(0, len(l.kept)-max(r.Count, windowLeast, window))
 	bytes := l.bytes
 	for _, m := range l.kept[:n] {
 		bytes -= m.size
 	}
-	for ; r.Bytes > 0 && bytes > r.Bytes && n < len(l.kept)-1; n++ {
+	for ; r.Bytes > 0 && n < len(l.kept)-1; n++ {
+		most := r.Bytes
+		if n >= len(l.kept)-window {
+			most = max(most, windowBytes)
+		}
+		if bytes <= most {
+			break
+		}
 		bytes -= l.kept[n].size
 	}
 	for ; r.Age > 0 && n < len(l.kept) && now.Sub(l.kept[n].Time) >= r.Age; n++ {
 	}
 	return n
+}
+
+// window is how many of the last messages were published at once and are kept for
+// that: not those that came one by one.
+func (l *log) window(now time.Time) int {
+	if l.batches[0]+l.batches[1] <= 2 || len(l.views) == 0 || now.Sub(l.batched) >= windowTime {
+		return 0
+	}
+	return l.batches[0] + l.batches[1]
 }
 
 // drop forgets the oldest message, and answers it.

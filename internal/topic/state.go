@@ -113,7 +113,7 @@ func (h *Hub) restore(lines []line) {
 		kept := l.kept
 		l.kept = nil
 		for _, m := range kept {
-			l.append(m)
+			l.append(m, m.Seq)
 		}
 		all = append(all, kept...)
 		h.logs[l.name] = l

@@ -15,7 +15,7 @@ import (
 func TestWhoIsDroppedForAllHaveBeenTooSlowIsToldFirst(t *testing.T) {
 	o := encoders(false)
 	o.Pumps = 1
-	o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100, Slow: topic.SlowEnd} }
+	o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100, Bytes: 1 << 20, Slow: topic.SlowEnd} }
 	h := topic.NewHub(o)
 	defer h.Close()
 	r := newReader(t, 0)
@@ -39,10 +39,12 @@ func TestWhoIsDroppedForAllHaveBeenTooSlowIsToldFirst(t *testing.T) {
 	r.sub.Leave()
 }
 
+// make200 are messages of which 100 are kept, also of those that come at once.
 func make200(name string) []topic.Entry {
+	data := make([]byte, 41_700)
 	entries := make([]topic.Entry, 200)
 	for i := range entries {
-		entries[i].Topic = name
+		entries[i] = topic.Entry{Topic: name, Draft: topic.Draft{Data: data}}
 	}
 	return entries
 }
@@ -168,7 +170,7 @@ func TestAReaderOfTheLatestIsToldOnceOfWhatItMissed(t *testing.T) {
 func TestWhoComesBehindThoseThatWereDroppedMissesNothing(t *testing.T) {
 	o := encoders(false)
 	o.Pumps = 1
-	o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100, Slow: topic.SlowEnd} }
+	o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 100, Bytes: 1 << 20, Slow: topic.SlowEnd} }
 	h := topic.NewHub(o)
 	defer h.Close()
 	first, second := newReader(t, plenty), newReader(t, plenty)
