@@ -64,6 +64,7 @@ func (s *Socket) startClose(code int, reason string, cause error, failed bool) {
 	f.unsent = frame
 	s.giveUpIn(closeTime)
 	s.mu.Unlock()
+	s.conn.CloseOffers() // no data may follow a close (RFC 6455, 5.5.1)
 	s.sendClose(frame)
 	if i := s.inbox(); i != nil {
 		i.shut()

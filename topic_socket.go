@@ -112,11 +112,11 @@ func (f *fedSocket) begin(s *Socket) {
 	f.sub.Store(sub)
 	f.until(s)
 	if mute(sub) {
-		f.t.join(sub, (*fedEnd)(s), (*fedEnd)(s), q, begin)
+		f.t.join(sub, s.conn, (*fedEnd)(s), q, begin)
 		return
 	}
 	f.answer(s, recordOf(begin, q)) // ahead of the answers to what has come already
-	sub.Join((*fedEnd)(s), (*fedEnd)(s))
+	sub.Join(s.conn, (*fedEnd)(s))
 }
 
 // who is the caller. It is called with mu held.
@@ -188,18 +188,6 @@ func (f *fedSocket) ends() (bytes int64) {
 
 // A fedEnd is a socket that reads topics, as they see it.
 type fedEnd Socket
-
-// Offer writes units while the socket is open: no data may follow a close (RFC 6455,
-// 5.5.1). It keeps mu, so that a close that begins now comes behind them.
-func (f *fedEnd) Offer(joined []byte, units [][]byte) (taken int) {
-	s := (*Socket)(f)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != socketOpen {
-		return 0
-	}
-	return s.conn.Offer(joined, units)
-}
 
 // Drop ends the socket.
 func (f *fedEnd) Drop(reason error) {

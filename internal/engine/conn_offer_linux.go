@@ -17,6 +17,8 @@ const (
 	// Wrote is being told that nothing waits. Who writes does nothing else until it
 	// has returned, so that others may, with mu held.
 	offersOpen
+	// None are taken any more.
+	offersClosed
 )
 
 // Offer writes units that others hold, too; see Conn.
@@ -27,7 +29,7 @@ func (c *conn) Offer(joined []byte, units [][]byte) (taken int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.closed || c.ending || len(units) == 0:
+	case c.closed || c.ending || c.offers&offersClosed != 0 || len(units) == 0:
 		return 0
 	case c.writing && c.offers&offersOpen == 0 || c.blocked || c.urged || c.out != nil || c.queue != nil:
 	case c.secure == nil:
@@ -42,6 +44,13 @@ func (c *conn) Offer(joined []byte, units [][]byte) (taken int) {
 		c.offers |= offersOwed
 	}
 	return taken
+}
+
+// CloseOffers has none taken any more; see Conn.
+func (c *conn) CloseOffers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offers = c.offers&^offersOwed | offersClosed
 }
 
 // offer writes units as far as the system takes them at once. Nothing waits.

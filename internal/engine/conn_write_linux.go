@@ -129,7 +129,7 @@ func begun(parts [][]byte, sent int) (rest [][]byte, at int) {
 func (c *conn) tell(n int32) {
 	left := int(c.waiting)
 	if left == 0 {
-		c.offers = offersOpen
+		c.offers = c.offers&offersClosed | offersOpen
 	}
 	c.mu.Unlock()
 	c.guard(func() { c.h.Wrote(c, int(n), left) })

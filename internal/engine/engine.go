@@ -166,6 +166,9 @@ type Conn interface {
 	// its caller may hold a lock that callbacks take. Wrote is told of the rest, and
 	// not of what Offer has written itself.
 	Offer(joined []byte, units [][]byte) (taken int)
+	// CloseOffers has Offer take nothing any more. What it has begun goes on, as do
+	// Sends.
+	CloseOffers()
 	// Room answers how many bytes Budget has left; 0 after the end.
 	Room() int
 	// Fits says whether a Send of n bytes would be taken now.

@@ -54,6 +54,7 @@ type goConn struct {
 	promise  *time.Timer
 	promised bool
 	owed     bool         // somebody has offered in vain, and waits for Wrote
+	noOffers bool         // CloseOffers has been called
 	open     bool         // Wrote is being told that nothing waits
 	pending  []func(Conn) // of Call
 	calling  bool         // somebody makes these calls

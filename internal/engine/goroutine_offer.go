@@ -7,7 +7,7 @@ func (c *goConn) Offer(joined []byte, units [][]byte) (taken int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.closed || c.ending || len(units) == 0:
+	case c.closed || c.ending || c.noOffers || len(units) == 0:
 		return 0
 	case c.writing && !c.open || c.urged || c.queue != nil || c.batch.out != nil:
 	case c.bare != nil:
@@ -19,6 +19,13 @@ func (c *goConn) Offer(joined []byte, units [][]byte) (taken int) {
 	}
 	c.owed = c.owed || taken < len(units)
 	return taken
+}
+
+// CloseOffers has none taken any more; see Conn.
+func (c *goConn) CloseOffers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owed, c.noOffers = false, true
 }
 
 // offer writes units as far as the system takes them at once. The next one is

@@ -52,6 +52,7 @@ func Test(t *testing.T, e engine.Engine) {
 		"what is offered may be offered from a callback":         offeredInCall,
 		"the rest of what is offered counts as what waits":       offeredBudget,
 		"what is offered is not changed and comes before an end": offeredEnd,
+		"once offers are closed none is taken, and Sends go on":  offeredClosed,
 		"once the end has begun no offer is taken":               offeredLate,
 		"a reader that takes nothing of an offer ends it":        offeredStall,
 		"who offers is not called back":                          offeredHolding,

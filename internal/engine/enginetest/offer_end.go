@@ -34,6 +34,43 @@ func offeredEnd(t *testing.T, e engine.Engine) {
 	}
 }
 
+func offeredClosed(t *testing.T, e engine.Engine) {
+	p := new(peer)
+	p.tight(t, e, &engine.Options{Budget: 2 << 20, Unit: unitLen})
+	told := make(chan int, 100)
+	p.wrote = func(c engine.Conn, _, left int) {
+		if n := c.Offer(nil, [][]byte{unit('x', 10)}); n != 0 {
+			t.Errorf("%d taken from Wrote", n)
+		}
+		told <- left
+	}
+	if n := p.conn.Offer(nil, [][]byte{unit('a', 1<<20)}); n != 1 { // more than the kernel keeps
+		t.Fatalf("%d taken", n)
+	}
+	p.conn.CloseOffers()
+	for range 2 {
+		if n := p.conn.Offer(nil, [][]byte{unit('x', 10)}); n != 0 {
+			t.Errorf("%d taken", n)
+		}
+	}
+	p.send(unit('s', 10))
+	if got := kinds(t, p.far, 2); got != "as" {
+		t.Errorf("%q came", got)
+	}
+	for left := 1; left > 0; { // and then nobody waits to be told
+		left = await(t, "Wrote", told)
+	}
+	if n := p.conn.Offer(nil, [][]byte{unit('x', 10)}); n != 0 {
+		t.Errorf("%d taken while nothing waits", n)
+	}
+	p.conn.End(unit('z', 10), nil)
+	if got := kinds(t, p.far, 1); got != "z" {
+		t.Errorf("then %q", got)
+	}
+	_ = p.far.Close()
+	_ = p.reason() // none
+}
+
 func offeredLate(t *testing.T, e engine.Engine) {
 	for name, end := range map[string]func(p *peer){
 		"End":   func(p *peer) { p.conn.End(unit('z', 10), nil) },
