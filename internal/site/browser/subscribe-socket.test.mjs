@@ -213,3 +213,7 @@ test('a signal ends the loop with its reason', async (t) => {
   await assert.rejects(next, reason)
   assert.ok(socket.closed)
 })
+
+test('a transport that there is not is named', () => {
+  assert.throws(() => subscribe('http://localhost/live/', { transport: 'foo' }), { name: 'TypeError', message: 'transport foo: ndjson, sse or websocket' })
+})

@@ -30,6 +30,7 @@ export function subscribe(url, options = {}) {
     clock = () => performance.now(),
     ...init
   } = options
+  if (!['ndjson', 'sse', 'websocket', undefined].includes(transport)) throw new TypeError(`transport ${transport}: ndjson, sse or websocket`)
   const sse = transport === 'sse'
   const address = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href)
   const query = address.searchParams
