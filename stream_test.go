@@ -15,14 +15,16 @@ import (
 	"github.com/leat-dev/leat"
 )
 
-// start runs a server on a free port and gives its URL. It is drained, and
-// must have ended well, when the test ends.
+// start runs a server on a free port, unless it is to listen elsewhere, and gives
+// its URL. It is drained, and must have ended well, when the test ends.
 func start(t *testing.T, c *leat.Config, register func(*leat.Server)) (*leat.Server, string) {
 	t.Helper()
 	if c == nil {
 		c = &leat.Config{}
 	}
-	c.Listen = []string{"http://127.0.0.1:0"}
+	if c.Listen == nil {
+		c.Listen = []string{"http://127.0.0.1:0"}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -34,7 +34,7 @@ func TestWhatAWebSocketSendsWithItsHandshakeIsHeard(t *testing.T) {
 			if r.Control == "published" {
 				answers++
 			}
-		}}, conn: c.(*net.TCPConn)}
+		}}, conn: c}
 		wish := ws.AppendFrame(nil, ws.Header{Fin: true, Opcode: ws.OpText, Masked: true}, []byte(`{"publish":"a","data":1}`))
 		if _, err := io.WriteString(c, w.asks(fmt.Sprintf("/live/quiet?n=%d", i))+string(wish)); err != nil {
 			t.Fatal(err)

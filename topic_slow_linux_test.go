@@ -4,28 +4,32 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/leat-dev/leat"
 )
 
 // queues are the bytes that the system has taken from the server for each of its
-// peers, by their ports, and they have not read.
-func queues(t *testing.T) map[int]int64 {
+// peers, by the ports of both, and they have not read.
+func queues(t *testing.T) map[[2]int]int64 {
 	t.Helper()
 	f, err := os.Open("/proc/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	waiting := map[int]int64{}
+	waiting := map[[2]int]int64{}
 	for in := bufio.NewScanner(f); in.Scan(); {
 		if !strings.Contains(in.Text(), " 01 ") { // it is not established
 			continue
@@ -33,174 +37,397 @@ func queues(t *testing.T) map[int]int64 {
 		var n, near, far, nearPort, farPort, state int
 		var out, in_ int64
 		if _, err := fmt.Sscanf(in.Text(), "%d: %x:%x %x:%x %x %x:%x", &n, &near, &nearPort, &far, &farPort, &state, &out, &in_); err == nil {
-			waiting[nearPort] += in_
-			waiting[farPort] += out
+			waiting[[2]int{nearPort, farPort}] += in_
+			waiting[[2]int{farPort, nearPort}] += out
 		}
 	}
 	return waiting
 }
 
-// Readers stop where a frame is cut, with the smallest buffers that there are: with
-// -topics 10s or more at nearly each of its bytes. Whatever becomes of them then, no
-// frame and no chunk is torn.
+// A cutting is where readers of a policy have been cut.
+type cutting struct {
+	policy string
+	seen   map[int64]map[int64]bool // by the lengths of frames, the offsets
+	whole  int64                    // such a length, of which there is each offset
+	room   int64                    // bytes that the system takes; 0: nobody knows
+	filler int64                    // how long a frame is that fills it
+	last   cut
+}
+
+// A cut is where the system took no more.
+type cut struct {
+	pad            int // bytes that were added ahead of it
+	offset, length int64
+}
+
+// pads are those of the next readers: each moves another byte of one frame to where
+// the system stops, if that takes as much as it did.
+func (c *cutting) pads() (pads []int) {
+	const more = 10 // since frames are not as long as others to the byte
+	switch {
+	case c.whole > 0:
+		return nil
+	case c.last.length == 0:
+		return []int{0}
+	}
+	from := int64(c.last.pad) + c.last.offset - c.last.length - more
+	for from < 0 {
+		from += c.last.length
+	}
+	for i := range c.last.length + 2*more {
+		pads = append(pads, int(from+i))
+	}
+	return pads
+}
+
+// notes notes where the system took no more.
+func (c *cutting) notes(at cut) {
+	if c.seen[at.length] == nil {
+		c.seen[at.length] = map[int64]bool{}
+	}
+	if c.seen[at.length][at.offset] = true; int64(len(c.seen[at.length])) == at.length {
+		c.whole = at.length
+	}
+	c.last = at
+}
+
+// Readers stop at each byte of a frame, by each policy, with the smallest buffers
+// that there are: with -topics 10s or more again and again. Whatever becomes of them
+// then, no frame and no chunk is torn.
 func TestAFrameMayBeCutAtAnyOfItsBytes(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("the seed is %d", seed)
-	for _, kind := range topicWires {
-		t.Run(kind, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, uint64(len(kind)))) //nolint:gosec // no secret
-			pad := 0
-			if kind == byDeflated {
-				pad = 256 // shorter ones are not compressed
-			}
-			history := leat.History{Count: 100}
-			srv, url := live(t, &leat.Config{
-				Limits: leat.Limits{SendBuffer: 1},
-				Topics: []leat.TopicRule{
-					{Match: "latest.*", Slow: "latest", History: history},
-					{Match: "disconnect.*", Slow: "disconnect", History: history},
-					{Match: ">", History: history},
-				},
-			})
-			offsets := map[int64]bool{}
-			least := int64(1 << 20)
-			tried := func() (n int64) {
-				for i := range least {
-					if offsets[i] {
-						n++
+	for _, network := range []string{"unix", "tcp"} {
+		for _, kind := range topicWires {
+			t.Run(network+", "+kind, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, uint64(len(kind)))) //nolint:gosec // no secret
+				history := leat.History{Count: cutKept}
+				c := &leat.Config{
+					Limits:   leat.Limits{SendBuffer: 1, Topics: leat.Unlimited, TopicsPerAddress: leat.Unlimited},
+					Timeouts: leat.Timeouts{Write: leat.Never},
+					Topics: []leat.TopicRule{
+						{Match: "latest.*", Slow: "latest", History: history},
+						{Match: "disconnect.*", Slow: "disconnect", History: history},
+						{Match: "gap.*", History: history},
+					},
+				}
+				if network == "unix" {
+					c.Listen = []string{"unix://" + filepath.Join(t.TempDir(), "s")}
+				}
+				srv, url := live(t, c)
+				newLedger().publishAll(t, srv, slices.Repeat([]posted{{"others", 0}}, 10_000)) // ids have five digits from now on
+				var all []*cutting
+				rounds, readers := 0, 0
+				for began, again := time.Now(), true; again && !t.Failed(); again = *topicsFor >= 10*time.Second && time.Since(began) < *topicsFor {
+					all = nil
+					for _, policy := range []string{"gap", "latest", "disconnect"} {
+						all = append(all, &cutting{policy: policy, seen: map[int64]map[int64]bool{}})
+					}
+					for end, n := time.Now().Add(2*patience), 1; n > 0 && !t.Failed(); rounds++ {
+						if time.Now().After(end) {
+							t.Fatalf("in %d rounds not each byte was reached: %v", rounds, all)
+						}
+						n = cutsOf(t, srv, url, kind, rounds, all, random)
+						readers += n
 					}
 				}
-				return n
-			}
-			long, rounds := *topicsFor >= 10*time.Second, 0
-			for end := time.Now().Add(2 * patience); rounds < 2 || long && 100*tried() < 95*least; rounds++ {
-				if long && time.Now().After(end) {
-					t.Fatalf("%d of %d offsets were tried", tried(), least)
-				}
-				for offset, length := range cutsOf(t, srv, url, kind, rounds, pad, random) {
-					offsets[offset] = true
-					least = min(least, length)
-				}
-				if t.Failed() {
-					return
-				}
-			}
-			t.Logf("%d of %d offsets, in %d rounds", tried(), least, rounds)
-			if tried() < 10 {
-				t.Error("that proves nothing")
-			}
-		})
+				t.Logf("%d readers, in %d rounds; the last frames had %d, %d and %d bytes", readers, rounds, all[0].whole, all[1].whole, all[2].whole)
+			})
+		}
 	}
 }
 
-// cutsOf has readers stop and go on. It answers where in its frame each had stopped,
-// and how long that was.
-func cutsOf(t *testing.T, srv *leat.Server, url, kind string, round, pad int, random *rand.Rand) map[int64]int64 {
+// What is published to readers that are to be cut: at once, of which they get a part,
+// and then more than is kept.
+const (
+	cutFirst = 16
+	cutThen  = 100
+	cutKept  = 64
+	cutKeys  = 20
+)
+
+// A halted is a reader that has stopped.
+type halted struct {
+	*topicReader
+	*cutting
+	s       *story
+	err     error
+	pad     int
+	own     string // the topic with what moves the others
+	shared  string // those are of
+	begin   int64  // bytes that it had read by then
+	stop    int64  // with those that the system had for it
+	waiting []topicRecord
+}
+
+// cutsOf has readers stop, in a round of its own, and go on. It answers how many.
+func cutsOf(t *testing.T, srv *leat.Server, url, kind string, round int, cuttings []*cutting, random *rand.Rand) int {
 	t.Helper()
-	const each, before, behind, stable = 40, 60, 400, 15
 	book := newLedger()
-	type stopped struct {
-		*topicReader
-		s     *story
-		err   error
-		port  int
-		count int64 // bytes that it has read
-	}
-	var all []*stopped
-	policies := []string{"gap", "latest", "disconnect"}
-	publish := func(n, size int) {
-		for i := range n {
-			for _, policy := range policies {
-				book.publish(t, srv, fmt.Sprint(policy, ".", round), fmt.Sprint("k", i%3), pad+random.IntN(size))
-			}
-		}
-	}
-	publish(before, 200)
-	for _, policy := range policies {
-		for range each {
-			one := &stopped{s: &story{ledger: book, policy: policy, topics: []string{fmt.Sprint(policy, ".", round)}}}
-			one.s.comes()
-			q := one.s.target(fmt.Sprint("&history=", random.IntN(before)))
-			r, err := readsTopic(url, kind, q, true, func(r topicRecord) {
-				one.err = errors.Join(one.err, one.s.takes(r))
-			})
+	var all []*halted
+	var shared []string
+	for _, c := range cuttings {
+		pads := c.pads()
+		for i, pad := range pads {
+			r := &halted{cutting: c, pad: pad, stop: math.MaxInt64, shared: fmt.Sprintf("%s.%03d", c.policy, round)}
+			r.own = fmt.Sprintf("own.%s.%03d", r.shared, i)
+			r.s = &story{ledger: book, policy: c.policy, topics: []string{r.own, r.shared}}
+			r.s.comes()
+			var err error
+			r.topicReader, err = readsTopic(url, kind, r.s.target(""), true, r.takes)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.cut()
 			r.marks = true
-			one.topicReader, one.port = r, r.conn.LocalAddr().(*net.TCPAddr).Port
-			r.until(t, "a record", func() bool { return r.frames > 0 })
-			one.count = r.at + int64(len(r.rest))
-			all = append(all, one)
+			r.until(t, "a record", func() bool { return r.s.begun })
+			all = append(all, r)
+		}
+		if len(pads) > 0 {
+			shared = append(shared, all[len(all)-1].shared)
 		}
 	}
-	publish(behind, 1)
-	book.ends()
-	// What is taken by the system and not acknowledged is seen at both ends for a
-	// while; who does not come to rest is let off.
-	last, same := map[int]int64{}, map[int]int{}
-	tries := 0
-	eventually(t, "the system has taken what it can", func() bool {
-		rest := 0
-		for port, n := range queues(t) {
-			if same[port]++; last[port] != n {
-				last[port], same[port] = n, 0
-			}
+	if len(all) == 0 {
+		return 0
+	}
+	size := 0
+	if kind == byDeflated {
+		size = 256 // shorter ones are not compressed
+	}
+	publish := func(n int, before ...posted) {
+		for _, topic := range shared {
+			before = append(before, slices.Repeat([]posted{{topic, size}}, n)...)
 		}
-		for _, r := range all {
-			if same[r.port] >= stable {
-				rest++
-			}
-		}
-		tries++
-		return rest == len(all) || tries == 4*stable
-	})
-	var wg sync.WaitGroup
+		book.publishAll(t, srv, before)
+		leat.OfferAll(srv)
+	}
+	publish(1)
+	for _, r := range all { // who has that is up to date
+		r.until(t, "a message", func() bool { return r.s.messages > 0 })
+		r.begin = r.at + int64(len(r.rest))
+	}
+	leat.OfferAll(srv)
+	var first []posted
 	for _, r := range all {
+		first = append(first, r.moves()...)
+	}
+	publish(cutFirst, first...)
+	before := rest(t, all)
+	publish(cutThen)
+	after := rest(t, all)
+	book.ends()
+	var wg sync.WaitGroup
+	for i, r := range all {
+		if before[i] == after[i] && before[i] >= 0 {
+			r.stop = r.begin + before[i]
+		}
 		seed := random.Uint64()
-		wg.Go(func() { r.err = errors.Join(r.err, r.goesOn(r.s, rand.New(rand.NewPCG(seed, 0)), &r.err)) }) //nolint:gosec // no secret
+		wg.Go(func() { r.err = errors.Join(r.err, r.goesOn(rand.New(rand.NewPCG(seed, 0)))) }) //nolint:gosec // no secret
 	}
 	wg.Wait()
-	cuts := map[int64]int64{}
+	publish(1)
 	for _, r := range all {
+		if r.err == nil && r.policy != "disconnect" {
+			last := book.upTo(r.shared, math.MaxInt64-1)
+			r.until(t, "what is published last", func() bool { return r.s.told[r.shared] == last || r.err != nil })
+		}
+		if r.err == nil && r.stop < math.MaxInt64 {
+			r.err = r.note()
+		}
 		if r.err != nil {
-			t.Errorf("%s: %v", r.s.policy, r.err)
-		}
-		stop := r.count + last[r.port]
-		i, exact := slices.BinarySearch(r.starts, stop)
-		if same[r.port] < stable {
-			continue
-		}
-		if exact {
-			cuts[0] = 1 << 20
-		} else if i > 1 && i < len(r.starts) {
-			cuts[stop-r.starts[i-1]] = r.starts[i] - r.starts[i-1]
+			t.Errorf("%s, with a pad of %d, of which the system took %d: %v", r.shared, r.pad, r.stop-r.begin, r.err)
 		}
 	}
-	return cuts
+	return len(all)
 }
 
-// goesOn reads until the reader has everything, or what it takes is wrong.
-func (r *topicReader) goesOn(s *story, random *rand.Rand, wrong *error) error {
-	_ = r.conn.SetReadBuffer(1 << 18) // else it takes its time
-	for end := time.Now().Add(patience); !s.ends() && *wrong == nil; {
-		if time.Now().After(end) {
-			return fmt.Errorf("it never has everything, but %v", s.told)
+// takes takes a record.
+func (r *halted) takes(m topicRecord) {
+	if r.err = errors.Join(r.err, r.s.takes(m)); r.topicReader != nil && r.at >= r.stop {
+		r.waiting = append(r.waiting, m)
+	}
+}
+
+// moves are messages that come before those of which one is to be cut: they fill most
+// of the room, and are as long as the pad says.
+func (r *halted) moves() (list []posted) {
+	const some, length, movers = 200, 130, 3
+	least := 30 // so that their lengths have as many digits, whatever is added
+	if r.kind == bySSE {
+		least = 100
+	}
+	n := some
+	if r.room > 0 {
+		n = int(max(0, r.room-1000) / r.filler)
+	}
+	for i := range n + movers {
+		size := length
+		if i >= n {
+			size = least + (r.pad+i-n)/movers
 		}
-		err := r.read(1 + random.IntN(3000))
-		if _, torn := errors.AsType[*tornError](err); torn {
-			return err
+		list = append(list, posted{r.own, size})
+	}
+	return list
+}
+
+// note notes where the reader was cut, and looks at what had waited for it.
+func (r *halted) note() error {
+	i, exact := slices.BinarySearch(r.starts, r.stop)
+	was := i - 1                                                        // the last frame that had begun
+	ahead := 2 + len(r.moves())                                         // the first that may be cut: before come a control, a message, and those that move it
+	if was < ahead || was > ahead+cutFirst-2 || was+2 > len(r.starts) { // the room is not what it was
+		r.room, r.filler = r.stop-r.begin, r.starts[3]-r.starts[2]
+		return nil
+	}
+	c := cut{r.pad, 0, r.starts[was+1] - r.starts[was]}
+	switch {
+	case !exact:
+		c.offset = r.stop - r.starts[was]
+	case os.Getenv("LEAT_ENGINE") == "goroutine": // it waits for room with the next one
+		r.waiting = r.waiting[1:]
+	}
+	r.notes(c)
+	return r.waited()
+}
+
+// waited looks at what came behind the frame that was cut: what was published last,
+// and of the others what the policy says.
+func (r *halted) waited() error {
+	var gaps, messages int
+	keys := map[string]int{}
+	for _, m := range r.waiting {
+		if m.Control != "" {
+			gaps++
+			continue
 		}
-		switch {
-		case err == nil && !r.over:
-		case s.policy == "disconnect": // who stops for long does not even get the end
-			return nil
-		default:
-			return s.ended(r, err)
+		messages++
+		keys[m.Key]++
+	}
+	switch r.policy {
+	case "gap": // it is told once, and gets what is kept
+		if gaps != 1 || messages != cutKept+1 {
+			return fmt.Errorf("%d messages and %d controls came", messages, gaps)
+		}
+	case "latest": // one of each key had waited
+		if last := r.waiting[len(r.waiting)-1]; gaps != 0 || messages != cutKeys+1 || len(keys) != cutKeys || keys[last.Key] != 2 {
+			return fmt.Errorf("%d messages and %d controls came, by the keys %v", messages, gaps, keys)
+		}
+	default: // it is told
+		if gaps != 1 || messages != 0 {
+			return fmt.Errorf("%d messages and %d controls came", messages, gaps)
 		}
 	}
 	return nil
+}
+
+// goesOn reads until the reader has everything, or what it takes is wrong.
+func (r *halted) goesOn(random *rand.Rand) error {
+	if c, ok := r.conn.(*net.TCPConn); ok {
+		_ = c.SetReadBuffer(1 << 18) // else it takes its time
+	}
+	for end := time.Now().Add(patience); !r.s.ends() && r.err == nil; {
+		if time.Now().After(end) {
+			return fmt.Errorf("it never has everything, but %v", r.s.told)
+		}
+		if err := r.read(1 + random.IntN(3000)); err != nil || r.over {
+			if _, torn := errors.AsType[*tornError](err); torn {
+				return err
+			}
+			return r.s.ended(r.topicReader, err)
+		}
+	}
+	return nil
+}
+
+// A posted is a message of some size, and where it is published.
+type posted struct {
+	topic string
+	size  int
+}
+
+// publishAll publishes messages as one request does, and notes them. They have a few
+// keys in turn.
+func (l *ledger) publishAll(t *testing.T, srv *leat.Server, all []posted) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var topics []string
+	var messages []leat.Message
+	counts := map[string]int64{}
+	for _, p := range all {
+		if l.latest[p.topic] == nil {
+			l.latest[p.topic] = map[string]int64{}
+		}
+		counts[p.topic]++
+		n := int64(len(l.seqs[p.topic])) + counts[p.topic]
+		m := leat.JSON(struct {
+			N   int64
+			Pad string
+		}{n, strings.Repeat("abcdefgh", p.size/8+1)[:p.size]})
+		m.Key = fmt.Sprintf("k%02d", n%cutKeys)
+		l.latest[p.topic][m.Key] = n
+		topics, messages = append(topics, p.topic), append(messages, m)
+	}
+	r, err := leat.PublishAll(srv, topics, messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, topic := range topics {
+		l.seqs[topic] = append(l.seqs[topic], seqOf(r.ID)-int64(len(topics)-1-i))
+	}
+}
+
+// rest answers what the system has for each reader, when it takes no more; -1: it
+// cannot be told.
+func rest(t *testing.T, all []*halted) []int64 {
+	t.Helper()
+	waiting := make([]int64, len(all))
+	if _, unix := all[0].conn.(*net.UnixConn); unix { // it is at rest when it has been offered everything
+		for i, r := range all {
+			waiting[i] = unread(t, r.conn.(*net.UnixConn))
+		}
+		return waiting
+	}
+	// What is taken and not acknowledged is seen at both ends for a while; who does
+	// not come to rest is let off.
+	const stable = 15
+	same := make([]int, len(all))
+	tries := 0
+	eventually(t, "the system has taken what it can", func() bool {
+		now := queues(t)
+		resting := 0
+		for i, r := range all {
+			n := now[[2]int{r.conn.LocalAddr().(*net.TCPAddr).Port, r.conn.RemoteAddr().(*net.TCPAddr).Port}]
+			if same[i]++; waiting[i] != n {
+				waiting[i], same[i] = n, 0
+			}
+			if same[i] >= stable {
+				resting++
+			}
+		}
+		tries++
+		return resting == len(all) || tries == 10*stable
+	})
+	for i := range all {
+		if same[i] < stable {
+			waiting[i] = -1
+		}
+	}
+	return waiting
+}
+
+// unread is how many bytes have come that have not been read.
+func unread(t *testing.T, c *net.UnixConn) int64 {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if e := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }); e != nil || err != nil {
+		t.Fatal(e, err)
+	}
+	return int64(n)
 }
 
 // A reader that has stopped costs its cursor and what it has a part of: not what is

@@ -312,7 +312,7 @@ var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 // A topicReader is a wire on a connection.
 type topicReader struct {
 	topicWire
-	conn *net.TCPConn
+	conn net.Conn
 	buf  [16 << 10]byte
 }
 
@@ -323,11 +323,15 @@ func readsTopic(url, kind, target string, small bool, took func(topicRecord)) (*
 	if small {
 		d.Control = smallReceiver
 	}
-	c, err := d.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	network, at, _ := strings.Cut(url, "://")
+	if network != "unix" {
+		network = "tcp"
+	}
+	c, err := d.Dial(network, at)
 	if err != nil {
 		return nil, err
 	}
-	r := &topicReader{topicWire: topicWire{kind: kind, took: took}, conn: c.(*net.TCPConn)}
+	r := &topicReader{topicWire: topicWire{kind: kind, took: took}, conn: c}
 	_, err = io.WriteString(c, r.asks(target))
 	return r, err
 }
@@ -362,6 +366,8 @@ func (r *topicReader) until(t *testing.T, what string, so func() bool) {
 
 // cut ends the connection as a network does that is gone.
 func (r *topicReader) cut() {
-	_ = r.conn.SetLinger(0)
+	if tcp, ok := r.conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
 	_ = r.conn.Close()
 }
