@@ -101,16 +101,7 @@ func TestAFrameMayBeCutAtAnyOfItsBytes(t *testing.T) {
 		for _, kind := range topicWires {
 			t.Run(network+", "+kind, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, uint64(len(kind)))) //nolint:gosec // no secret
-				history := leat.History{Count: cutKept}
-				c := &leat.Config{
-					Limits:   leat.Limits{SendBuffer: 1, Topics: leat.Unlimited, TopicsPerAddress: leat.Unlimited},
-					Timeouts: leat.Timeouts{Write: leat.Never},
-					Topics: []leat.TopicRule{
-						{Match: "latest.*", Slow: "latest", History: history},
-						{Match: "disconnect.*", Slow: "disconnect", History: history},
-						{Match: "gap.*", History: history},
-					},
-				}
+				c := cutTopics()
 				if network == "unix" {
 					c.Listen = []string{"unix://" + filepath.Join(t.TempDir(), "s")}
 				}
@@ -136,15 +127,6 @@ func TestAFrameMayBeCutAtAnyOfItsBytes(t *testing.T) {
 		}
 	}
 }
-
-// What is published to readers that are to be cut: at once, of which they get a part,
-// and then more than is kept.
-const (
-	cutFirst = 16
-	cutThen  = 100
-	cutKept  = 64
-	cutKeys  = 20
-)
 
 // A halted is a reader that has stopped.
 type halted struct {
@@ -287,37 +269,7 @@ func (r *halted) note() error {
 		r.waiting = r.waiting[1:]
 	}
 	r.notes(c)
-	return r.waited()
-}
-
-// waited looks at what came behind the frame that was cut: what was published last,
-// and of the others what the policy says.
-func (r *halted) waited() error {
-	var gaps, messages int
-	keys := map[string]int{}
-	for _, m := range r.waiting {
-		if m.Control != "" {
-			gaps++
-			continue
-		}
-		messages++
-		keys[m.Key]++
-	}
-	switch r.policy {
-	case "gap": // it is told once, and gets what is kept
-		if gaps != 1 || messages != cutKept+1 {
-			return fmt.Errorf("%d messages and %d controls came", messages, gaps)
-		}
-	case "latest": // one of each key had waited
-		if last := r.waiting[len(r.waiting)-1]; gaps != 0 || messages != cutKeys+1 || len(keys) != cutKeys || keys[last.Key] != 2 {
-			return fmt.Errorf("%d messages and %d controls came, by the keys %v", messages, gaps, keys)
-		}
-	default: // it is told
-		if gaps != 1 || messages != 0 {
-			return fmt.Errorf("%d messages and %d controls came", messages, gaps)
-		}
-	}
-	return nil
+	return waited(r.policy, r.waiting)
 }
 
 // goesOn reads until the reader has everything, or what it takes is wrong.
@@ -337,44 +289,6 @@ func (r *halted) goesOn(random *rand.Rand) error {
 		}
 	}
 	return nil
-}
-
-// A posted is a message of some size, and where it is published.
-type posted struct {
-	topic string
-	size  int
-}
-
-// publishAll publishes messages as one request does, and notes them. They have a few
-// keys in turn.
-func (l *ledger) publishAll(t *testing.T, srv *leat.Server, all []posted) {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var topics []string
-	var messages []leat.Message
-	counts := map[string]int64{}
-	for _, p := range all {
-		if l.latest[p.topic] == nil {
-			l.latest[p.topic] = map[string]int64{}
-		}
-		counts[p.topic]++
-		n := int64(len(l.seqs[p.topic])) + counts[p.topic]
-		m := leat.JSON(struct {
-			N   int64
-			Pad string
-		}{n, strings.Repeat("abcdefgh", p.size/8+1)[:p.size]})
-		m.Key = fmt.Sprintf("k%02d", n%cutKeys)
-		l.latest[p.topic][m.Key] = n
-		topics, messages = append(topics, p.topic), append(messages, m)
-	}
-	r, err := leat.PublishAll(srv, topics, messages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, topic := range topics {
-		l.seqs[topic] = append(l.seqs[topic], seqOf(r.ID)-int64(len(topics)-1-i))
-	}
 }
 
 // rest answers what the system has for each reader, when it takes no more; -1: it

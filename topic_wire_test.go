@@ -57,6 +57,7 @@ var topicWires = []string{byNDJSON, bySSE, bySocket, byDeflated}
 // whole record.
 type topicWire struct {
 	kind   string
+	plain  bool   // it is not in chunks: it comes over HTTP/2
 	rest   []byte // of what is not whole yet
 	begun  bool   // the answer's header is behind
 	over   bool   // the last chunk has come, or a close frame
@@ -103,7 +104,10 @@ func (w *topicWire) feed(b []byte) error {
 		w.rest = w.rest[i+4:]
 	}
 	one := w.chunk
-	if w.kind == bySocket || w.kind == byDeflated {
+	switch {
+	case w.plain:
+		one = w.bare
+	case w.kind == bySocket || w.kind == byDeflated:
 		one = w.frame
 	}
 	for len(w.rest) > 0 {
@@ -165,6 +169,22 @@ func (w *topicWire) chunk(b []byte) (int, error) {
 		return end + 2, w.events(string(b[i+1 : end]))
 	}
 	return end + 2, w.lines(b[i+1 : end])
+}
+
+// bare takes a line, or an event, and answers how long it is; 0: it is not whole.
+func (w *topicWire) bare(b []byte) (int, error) {
+	if w.kind == bySSE {
+		i := bytes.Index(b, []byte("\n\n"))
+		if i < 0 {
+			return 0, nil
+		}
+		return i + 2, w.events(string(b[:i+2]))
+	}
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return 0, nil
+	}
+	return i + 1, w.lines(b[:i+1])
 }
 
 // lines takes whole lines of NDJSON.
