@@ -1,11 +1,14 @@
 package leat_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -322,4 +325,95 @@ func stopsAt(t *testing.T, srv *leat.Server, ask func(string) (sipper, error), p
 		return 0, fmt.Errorf("it has ended: %v, with the code %d", w.over, w.code)
 	}
 	return length, waited(policy, waiting)
+}
+
+// The answer to a long poll is cut at each of its bytes, and asked for again, behind
+// what has come before it: nothing is missing, and what is not kept any more is told.
+func TestAnAnswerToALongPollMayBeCutAtAnyByte(t *testing.T) {
+	const first = 3
+	for _, policy := range []string{"gap", "latest", "disconnect"} {
+		t.Run(policy, func(t *testing.T) {
+			srv, p := servedByPipes(t, cutTopics())
+			topic := policy + ".a"
+			s := &story{ledger: newLedger(), policy: policy, topics: []string{topic}}
+			ask := func() net.Conn {
+				c := p.pipe()
+				if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.WriteString(c, "GET "+s.target("&wait=30s")+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			publish := func(n int) { s.publishAll(t, srv, slices.Repeat([]posted{{topic, 0}}, n)) }
+			publish(1)
+			length, gaps := int64(1), 0
+			for at := int64(-1); at < length; at++ { // the first is not cut
+				early := at%2 == 0
+				if early && at >= 0 {
+					publish(first)
+				}
+				if at >= 0 {
+					c := ask()
+					if !early {
+						waiting(t, srv, topic, 1)
+						publish(first)
+					}
+					if n, err := io.CopyN(io.Discard, c, at); err != nil {
+						t.Fatalf("%d of %d bytes came: %v", n, at, err)
+					}
+					_ = c.Close()
+				}
+				lost := at%4 >= 2
+				if lost {
+					publish(cutThen)
+				}
+				c := ask()
+				if at < 0 {
+					waiting(t, srv, topic, 1)
+					publish(first)
+				}
+				answer, err := io.ReadAll(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !lost {
+					length = int64(len(answer))
+				}
+				was := s.gaps
+				if err := s.answered(answer); err != nil {
+					t.Fatalf("cut behind %d bytes: %v", at, err)
+				}
+				if told := s.gaps > was; told != (lost && policy != "latest") || s.told[topic] != s.upTo(topic, math.MaxInt64-1) {
+					t.Fatalf("cut behind %d bytes: it knows of %d messages, with gaps: %v", at, s.told[topic], told)
+				}
+				gaps = s.gaps
+			}
+			t.Logf("%d bytes; %d gaps, %d messages", length, gaps, s.messages)
+		})
+	}
+}
+
+// answered takes the answer to a long poll.
+func (s *story) answered(answer []byte) error {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %.200q: %w", resp.Status, body, err)
+	}
+	s.comes()
+	for line := range bytes.Lines(body) {
+		if err := s.line(line); err != nil {
+			return err
+		}
+	}
+	if at := resp.Header.Get("Leat-Position"); at != s.position {
+		return fmt.Errorf("it ends at %q, and the header says %q", s.position, at)
+	}
+	return nil
 }
