@@ -27,6 +27,7 @@ type http2Stream struct {
 	id      uint32
 	allowed int64 // bytes
 	taken   int64
+	flows   bool  // it takes what comes
 	ended   error // reset by the server
 }
 
@@ -143,6 +144,7 @@ func (c *http2Conn) frame() error {
 				return &tornError{fmt.Errorf("it ends with %.100q", s.rest)}
 			}
 		}
+		return s.flow()
 	}
 	return nil
 }
@@ -170,16 +172,23 @@ func (s *http2Stream) sip(n int) error {
 
 // sup takes some of what comes, how much there ever is.
 func (s *http2Stream) sup() error {
-	const some = 64 << 10
-	if s.allowed-s.taken < some/2 {
-		if err := s.allow(some); err != nil {
-			return err
-		}
+	s.flows = true
+	if err := s.flow(); err != nil {
+		return err
 	}
 	if err := s.c.next(); err != nil {
 		return err
 	}
 	return s.ended
+}
+
+// flow lets more come before the last byte has.
+func (s *http2Stream) flow() error {
+	const some = 64 << 10
+	if s.flows && s.allowed-s.taken < some/2 {
+		return s.allow(some)
+	}
+	return nil
 }
 
 func (s *http2Stream) wire() *topicWire { return &s.topicWire }
