@@ -178,7 +178,7 @@ func TestATopicTooManyIs503(t *testing.T) {
 	srv, base := openTopics(t, leat.Config{Limits: leat.Limits{Topics: 2, TopicsPerAddress: 3}})
 	for range 5 {
 		if code, h, text := postTo(t, base+"a", `{"data":1,"topic":"b"}`+"\n"+`{"data":1,"topic":"c"}`+"\n"+`{"data":1}`, "Content-Type", "application/x-ndjson"); code != http.StatusServiceUnavailable ||
-			!strings.Contains(text, "limits.topics)") || h.Get("Retry-After") == "" {
+			!strings.Contains(text, "(limits.topics); nothing is published") || h.Get("Retry-After") == "" {
 			t.Errorf("%d %s", code, text)
 		}
 	}

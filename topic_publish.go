@@ -44,12 +44,15 @@ func (t *topics) publishFrom(remote string, messages []parcel, once string) (Rec
 	if first, ok := t.hub.Attempted(once); ok { // it publishes nothing, and costs no part of the rate
 		return receiptOf(first), nil
 	}
-	if err := t.caps.publish(remote, len(entries), len(fresh)); err != nil {
-		return Receipt{}, err
+	err := t.caps.publish(remote, len(entries), len(fresh))
+	var r Receipt
+	if err == nil {
+		if r, err = t.publish(entries, once); err != nil {
+			t.caps.forgive(remote, len(fresh))
+		}
 	}
-	r, err := t.publish(entries, once)
-	if err != nil {
-		t.caps.forgive(remote, len(fresh))
+	if err != nil && len(entries) > 1 {
+		err = fmt.Errorf("%w; nothing is published", err)
 	}
 	return r, err
 }
