@@ -79,7 +79,7 @@ for (const transport of transports) {
     await server.publish(topic, 1)
     await number(page, 1)
     way.down()
-    await server.publish(topic, 2, 150)
+    for (const n of range(2, 150)) await server.publish(topic, n) // who may still be there would keep what comes at once
     way.up()
     const { numbers, gaps } = await number(page, 150)
     assert.deepEqual(numbers, [1, ...range(51, 150)])
