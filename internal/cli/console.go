@@ -32,6 +32,9 @@ type console struct {
 	restore func() // gives the terminal back; nil before and after
 	data    []byte // the beginning of a message that comes in pieces
 	size    int    // of what has come of it
+
+	drawing sync.Mutex // held by who draws the line that is typed, with mu or without
+	left    bool       // it is drawn no more
 }
 
 // What a terminal shows of a message.
@@ -100,6 +103,9 @@ func (c *console) leave() {
 	}
 	c.restore()
 	c.restore = nil
+	c.drawing.Lock()
+	defer c.drawing.Unlock()
+	c.left = true
 	_, _ = io.WriteString(c.std.out, "\r\x1b[J") // the line's last row; a terminal that is gone hangs up
 }
 
@@ -264,7 +270,16 @@ func (k *keyboard) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (k *keyboard) Write(b []byte) (int, error) { return k.console.std.out.Write(b) }
+// Write draws, until the terminal is given back: the editor may only begin then.
+func (k *keyboard) Write(b []byte) (int, error) {
+	c := k.console
+	c.drawing.Lock()
+	defer c.drawing.Unlock()
+	if c.left {
+		return len(b), nil
+	}
+	return c.std.out.Write(b)
+}
 
 // A history is without empty lines.
 type history struct{ term.History }
