@@ -156,9 +156,9 @@ type Conn interface {
 	//
 	// The last one that is taken may be cut. The connection keeps that unit itself,
 	// without a copy, and writes the rest before anything else; that counts as bytes
-	// that wait, whatever the budget. Over TLS, and where a write might block, it
-	// keeps a piece of joined of up to 16 KiB, or one unit. It changes none of the
-	// slices and keeps no other.
+	// that wait, whatever the budget. Over TLS, and where a write might block, several
+	// units are taken as a copy of at most 16 KiB. It changes none of the slices and
+	// keeps no other.
 	//
 	// Where less than all is taken, Wrote comes with nothing left when more may be
 	// offered, from within Wrote as well, unless the end comes first. It may come before
