@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/leat-dev/leat/internal/nearest"
 )
@@ -95,6 +96,18 @@ func untilSignal(ctx context.Context) (signalled context.Context, forget context
 	signalled, forget = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(signalled, forget)
 	return signalled, forget
+}
+
+// waited returns after a pause, or once ctx is done: then with false.
+func waited(ctx context.Context, pause time.Duration) bool {
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // choose takes the verb off args. Flags alone are those of the first verb,

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -211,18 +210,6 @@ func (b *backoff) next(asked time.Duration) time.Duration {
 	}
 	b.tries++
 	return asked + time.Duration(b.random()*float64(most))
-}
-
-// waited returns after a pause, or once ctx is done: then with false.
-func waited(ctx context.Context, pause time.Duration) bool {
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // again says when there is another attempt.
