@@ -155,21 +155,20 @@ func (j *judge) data(payload string, last bool) {
 	m := &j.message
 	m.data += payload
 	text, last := m.data, last && !j.gone
+	var err error
 	if m.zipped {
-		var err error
 		text, err = j.unzip.peek(m.data, last)
-		if errors.Is(err, errOpen) {
-			j.unsure = true
-			return
-		}
-		if j.fail(1007, err != nil && !errors.Is(err, errShort)) || j.fail(1007, last && err != nil) { // 7692, 7.2.2
-			return
-		}
-		if j.fail(1009, len(text) > j.limit) {
-			return
-		}
 	}
-	if m.op == opText && (j.fail(1007, wrongAt(text) > 0) || j.fail(1007, last && !utf8.ValidString(text))) { // 8.1
+	if errors.Is(err, errOpen) {
+		j.unsure = true
+		return
+	}
+	// What comes first counts: text that is wrong, a byte too many, or data that
+	// cannot be inflated further.
+	if j.fail(1007, m.op == opText && wrongAt(text[:min(len(text), j.limit)]) > 0) || // 8.1
+		j.fail(1009, len(text) > j.limit) || // 7.4.1
+		j.fail(1007, err != nil && (last || !errors.Is(err, errShort))) || // 7692, 7.2.2
+		j.fail(1007, m.op == opText && last && !utf8.ValidString(text)) { // 8.1
 		return
 	}
 	if last {

@@ -162,8 +162,8 @@ func TestInflaterStopsABombAtItsLimit(t *testing.T) {
 			t.Fatalf("%d bytes, more is %v", len(out), more)
 		}
 	}
-	if given > limit {
-		t.Errorf("%d bytes of at most %d", given, limit)
+	if given != limit {
+		t.Errorf("%d bytes are given out, want all %d up to the limit", given, limit)
 	}
 	if f.Holds() {
 		t.Error("memory of the pool is held after an error")
@@ -174,6 +174,38 @@ func TestInflaterStopsABombAtItsLimit(t *testing.T) {
 		if (err == nil) != (n <= limit) || err == nil && len(got) != n {
 			t.Errorf("%d bytes: %d, %v", n, len(got), err)
 		}
+	}
+}
+
+// A message that is too large first, and corrupt behind that, is too large; and
+// the other way round. Where it is cut does not matter.
+func TestWhatIsWrongFirstCounts(t *testing.T) {
+	corrupt := unhex(t, "06")
+	for _, c := range []struct {
+		name  string
+		good  int // bytes, of which 100 may be
+		large bool
+	}{
+		{"a byte too many", 101, true},
+		{"far too many", 200_000, true},
+		{"as many as may be", 100, false},
+		{"none", 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sent := append(deflate.Append(nil, bytes.Repeat([]byte("Hello"), c.good)[:c.good], true, 15), 0, 0, 0xff, 0xff)
+			sent = append(sent, corrupt...)
+			for i := range sent {
+				f := deflate.NewInflater(false, 15, 100)
+				got, err := inflate(&f, sent[:i], sent[i:])
+				var tooLarge *deflate.LimitError
+				if errors.As(err, &tooLarge) != c.large || errors.Is(err, deflate.ErrCorrupt) == c.large {
+					t.Errorf("cut at %d: %v", i, err)
+				}
+				if c.large && len(got) != 100 {
+					t.Errorf("cut at %d: %d bytes are given out, want the 100 that may be", i, len(got))
+				}
+			}
+		})
 	}
 }
 
@@ -376,8 +408,7 @@ func FuzzInflater(f *testing.F) {
 		}
 		z = deflate.NewInflater(false, 15, limit)
 		again, againErr := inflate(&z, append(pieces, rest)...)
-		// Of two things that are wrong, a cut may bring the second to light first.
-		if (err == nil) != (againErr == nil) || err == nil && !bytes.Equal(got, again) {
+		if errors.Is(err, deflate.ErrCorrupt) != errors.Is(againErr, deflate.ErrCorrupt) || (err == nil) != (againErr == nil) || err == nil && !bytes.Equal(got, again) {
 			t.Fatalf("whole: %d bytes, %v; in cuts: %d, %v", len(got), err, len(again), againErr)
 		}
 		compare(t, sent, got, err)
@@ -397,6 +428,9 @@ func compare(t *testing.T, sent, got []byte, err error) {
 	var tooLarge *deflate.LimitError
 	switch {
 	case errors.As(err, &tooLarge):
+		if int64(len(got)) != tooLarge.Limit {
+			t.Fatalf("%v after %d bytes", err, len(got))
+		}
 		if int64(len(want)) <= tooLarge.Limit && wantErr == nil && src.Len() == 0 {
 			t.Fatalf("%v, and yet only %d bytes", err, len(want))
 		}

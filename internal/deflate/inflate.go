@@ -13,6 +13,7 @@ type inflate struct {
 	// not been handed out.
 	buf       [2 * maxWindow]byte
 	given, at int
+	stop      int // where decoding stops, for what was decoded to be handed out
 	window    int // how far back a match may go
 
 	in   []byte // input that is not in bits yet
@@ -57,15 +58,20 @@ func (z *inflate) reset(context []byte, window int) {
 	z.step, z.final = stepHeader, false
 }
 
-// slide makes room in a full buffer, of which everything is handed out.
-func (z *inflate) slide() {
+// slide makes room in a full buffer, of which everything is handed out, for as
+// much as may come: left bytes, and the one too many.
+func (z *inflate) slide(left int64) {
 	if z.at == len(z.buf) && z.given == z.at {
 		copy(z.buf[:maxWindow], z.buf[maxWindow:])
 		z.given, z.at = maxWindow, maxWindow
 	}
+	z.stop = len(z.buf)
+	if left < int64(z.stop-z.at) {
+		z.stop = z.at + int(left) + 1
+	}
 }
 
-func (z *inflate) full() bool { return z.at == len(z.buf) }
+func (z *inflate) full() bool { return z.at == z.stop }
 
 // fill loads bits until there are 56, or no input is left. Above those that it
 // counts there may be some of the next byte.
@@ -101,7 +107,7 @@ func (z *inflate) align() { z.drop(z.have & 7) }
 
 // run decodes until the buffer is full or the input used up.
 func (z *inflate) run() error {
-	for z.at < len(z.buf) {
+	for z.at < z.stop {
 		var more bool
 		var err error
 		switch z.step {
@@ -175,20 +181,20 @@ func (z *inflate) stored() (bool, error) {
 }
 
 func (z *inflate) copyStored() bool {
-	for z.length > 0 && z.have >= 8 && z.at < len(z.buf) {
+	for z.length > 0 && z.have >= 8 && z.at < z.stop {
 		z.buf[z.at] = byte(z.take(8))
 		z.at++
 		z.length--
 	}
 	if z.have == 0 {
 		z.bits = 0 // fill leaves the next byte's bits there
-		n := copy(z.buf[z.at:], z.in[:min(len(z.in), z.length)])
+		n := copy(z.buf[z.at:z.stop], z.in[:min(len(z.in), z.length)])
 		z.at += n
 		z.in = z.in[n:]
 		z.length -= n
 	}
 	if z.length > 0 {
-		return z.at == len(z.buf)
+		return z.full()
 	}
 	z.end()
 	return true
@@ -282,7 +288,7 @@ func (z *inflate) lens() (bool, error) {
 // symbols decodes until the block ends, the buffer is full or the input used up.
 func (z *inflate) symbols() (bool, error) {
 	lit, dist := (*[litSize]entry)(z.lit), (*[distSize]entry)(z.dist)
-	for z.at < len(z.buf) {
+	for z.at < z.stop {
 		if z.have < 48 {
 			z.fill()
 		}
@@ -336,7 +342,7 @@ func (z *inflate) symbols() (bool, error) {
 // match copies what there is room for. A match may overlap what it makes.
 func (z *inflate) match() {
 	z.step = stepSymbols
-	to := z.buf[z.at:min(z.at+z.length, len(z.buf))]
+	to := z.buf[z.at:min(z.at+z.length, z.stop)]
 	z.length -= len(to)
 	z.at += len(to)
 	if z.length > 0 {

@@ -8,7 +8,7 @@ type Inflater struct {
 	z       *inflate // lent by the pool while a message is under way
 	context []byte   // what the next message may refer to
 	limit   int64
-	left    int64 // bytes that the message may still have
+	left    int64 // bytes that the message may still have; below zero: it is too large
 	err     error
 	window  int32
 	keep    bool // the context, from message to message
@@ -30,8 +30,9 @@ func NewInflater(context bool, bits int, limit int64) Inflater {
 // again with the rest, until there is not. The output is good until the next
 // call of Next or Release. last says that the message ends with src.
 //
-// An error is a *[CorruptError] or a *[LimitError], and stays. Of a message that
-// is too large no byte beyond the limit is given out.
+// An error is a *[CorruptError] or a *[LimitError], and stays; which of them does
+// not depend on the pieces. Of a message that is too large all bytes up to the
+// limit are given out first, and none beyond it.
 func (f *Inflater) Next(src []byte, last bool) (out, rest []byte, more bool, err error) {
 	if f.err == nil {
 		out, rest, more, f.err = f.next(src, last)
@@ -62,8 +63,11 @@ func (f *Inflater) next(src []byte, last bool) (out, rest []byte, more bool, err
 	if !f.open {
 		f.begin()
 	}
+	if f.left < 0 {
+		return nil, nil, false, &LimitError{f.limit}
+	}
 	z := f.z
-	z.slide()
+	z.slide(f.left)
 	if !f.ended {
 		z.in = src
 		f.fed = f.fed || len(src) > 0
@@ -82,7 +86,7 @@ func (f *Inflater) next(src []byte, last bool) (out, rest []byte, more bool, err
 	out = z.buf[z.given:z.at:z.at]
 	z.given = z.at
 	if f.left -= int64(len(out)); f.left < 0 {
-		return nil, nil, false, &LimitError{f.limit}
+		return out[:len(out)-1], rest, true, nil
 	}
 	if z.full() {
 		return out, rest, true, nil
