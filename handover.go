@@ -302,15 +302,20 @@ func (l *responseLink) Write(b []byte) (int, error) {
 		err = l.rc.Flush()
 	}
 	switch {
-	case err == nil: // HTTP/2 resets a stream whose deadline passes, write or none
-		_ = l.SetWriteDeadline(time.Time{})
 	case l.s.late():
 		return 0, os.ErrDeadlineExceeded
+	case err == nil: // HTTP/2 resets a stream whose deadline passes, write or none
+		_ = l.SetWriteDeadline(time.Time{})
 	}
 	return n, err
 }
 
+// SetWriteDeadline sets a deadline, unless one has passed: nothing can be written
+// behind that, and the request that ends with it is to be told why.
 func (l *responseLink) SetWriteDeadline(t time.Time) error {
+	if l.s.late() {
+		return os.ErrDeadlineExceeded
+	}
 	l.writesBy(t)
 	return l.setDeadline(t)
 }

@@ -343,7 +343,7 @@ func (s *Stream) write(b []byte) error {
 		err = r.rc.Flush()
 	}
 	switch {
-	case err != nil && s.late():
+	case s.late():
 		return ErrStalled
 	case err != nil:
 		return writeError(err)
