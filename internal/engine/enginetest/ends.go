@@ -26,17 +26,17 @@ func slowReader(t *testing.T, e engine.Engine) {
 	near, far := connect(t)
 	_ = near.SetWriteBuffer(16 << 10) // many small steps
 	_ = far.SetReadBuffer(16 << 10)
-	p := new(peer).over(t, e, near, far, &engine.Options{Budget: 4 << 20, Stall: time.Second})
+	p := new(peer).over(t, e, near, far, &engine.Options{Budget: 4 << 20, Stall: 2 * time.Second})
 	const size = 2 << 20
 	p.send(make([]byte, size))
 	began := time.Now()
 	for n := 0; n < size; {
 		n += len(p.read(64 << 10))
 		if n%(256<<10) == 0 {
-			<-time.After(200 * time.Millisecond) // 1.6 s in all, above Stall
+			<-time.After(300 * time.Millisecond) // 2.4 s in all, above Stall
 		}
 	}
-	if time.Since(began) < time.Second {
+	if time.Since(began) < 2*time.Second {
 		t.Error("the reader was not slow")
 	}
 	p.send([]byte("still here"))
