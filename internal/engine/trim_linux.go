@@ -37,21 +37,31 @@ func (t *trimmer) begin(e *Loops) {
 	defer t.mu.Unlock()
 	if !t.on {
 		t.on = true
-		time.AfterFunc(trimTime, func() { t.look(e) })
+		time.AfterFunc(trimTime, func() { t.turn(e) })
 	}
 }
 
-func (t *trimmer) look(e *Loops) {
+// turn looks, and sees to the next look.
+func (t *trimmer) turn(e *Loops) {
 	open := 0
 	for _, l := range e.loops {
 		open += int(l.open.Load())
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	calm := t.look()
+	if t.on = open > 0 || !calm; t.on {
+		time.AfterFunc(trimTime, func() { t.turn(e) })
+	}
+}
+
+// look gives memory back if it is calm, and answers whether it is. It is called
+// with mu held.
+func (t *trimmer) look() (calm bool) {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)
 	allocated, live := s[0].Value.Uint64(), s[1].Value.Uint64()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	calm := allocated-t.seen < calmMost
+	calm = allocated-t.seen < calmMost
 	t.seen = allocated
 	if calm && allocated-t.trimmed > max(trimLeast, live/16) {
 		runtime.GC() // what pools hold goes with the second
@@ -59,7 +69,5 @@ func (t *trimmer) look(e *Loops) {
 		t.trimmed = allocated
 		t.trims++
 	}
-	if t.on = open > 0 || !calm; t.on {
-		time.AfterFunc(trimTime, func() { t.look(e) })
-	}
+	return calm
 }

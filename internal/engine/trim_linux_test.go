@@ -34,9 +34,8 @@ func resident(t *testing.T) int {
 
 func TestWhatABurstHasTakenIsGivenBackOnceItIsCalm(t *testing.T) {
 	const much = 64 << 20
-	e := NewLoops(1, nil)
-	e.trim.on = true // by nobody's clock
-	e.trim.look(e)
+	var trim trimmer
+	trim.look()
 	burst := make([][]byte, 0, much>>16)
 	var lent []*buffer.Buffer
 	for i := range much >> 16 {
@@ -51,8 +50,8 @@ func TestWhatABurstHasTakenIsGivenBackOnceItIsCalm(t *testing.T) {
 		burst = append(burst, b)
 	}
 	full := resident(t)
-	e.trim.look(e) // it is not calm yet
-	if e.trim.trims > 1 {
+	trim.look() // it is not calm yet
+	if trim.trims > 1 {
 		t.Error("it gives back what has just been taken")
 	}
 	runtime.KeepAlive(burst)
@@ -60,15 +59,15 @@ func TestWhatABurstHasTakenIsGivenBackOnceItIsCalm(t *testing.T) {
 		b.Free()
 		lent[i] = nil
 	}
-	e.trim.look(e)
+	trim.look()
 	if less := full - resident(t); less < much/4*3 {
 		t.Errorf("%d bytes of %d are given back", less, much)
 	}
-	before := e.trim.trims
+	before := trim.trims
 	for range 5 {
-		e.trim.look(e)
+		trim.look()
 	}
-	if e.trim.trims > before {
-		t.Errorf("%d collections while nothing happens", e.trim.trims-before)
+	if trim.trims > before {
+		t.Errorf("%d collections while nothing happens", trim.trims-before)
 	}
 }
