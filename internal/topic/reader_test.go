@@ -128,7 +128,7 @@ func (r *reader) wait(what string, is func(lines []string) bool) []string {
 			return lines
 		}
 		if late {
-			r.t.Fatalf("%s: got %.2000q", what, r.lines)
+			r.t.Fatalf("%s: got %d lines, the last of them %.200q", what, len(r.lines), r.lines[max(0, len(r.lines)-20):])
 		}
 		r.news.Wait()
 	}
