@@ -130,10 +130,11 @@ func (r *runner) first(c *conn) bool {
 // releases it.
 func (c *conn) overhear(events uint32) {
 	failed := events&(unix.EPOLLERR|unix.EPOLLHUP) != 0
-	if events&(unix.EPOLLERR|unix.EPOLLHUP) == unix.EPOLLHUP && !c.closed && unread(c.fd) {
+	ends := !c.eof && events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 && hungUp(c.fd)
+	if events&(unix.EPOLLERR|unix.EPOLLHUP) == unix.EPOLLHUP && !c.closed && (ends || unread(c.fd)) {
 		failed, c.hears = false, max(c.hears, hearsEnd) // a unix socket whose peer has closed in order
 	}
-	ends := !failed && !c.eof && events&unix.EPOLLRDHUP != 0 && hungUp(c.fd)
+	ends = ends && !failed
 	switch {
 	case failed && c.closed:
 		c.lingering = false

@@ -459,6 +459,32 @@ func TestWhatAPeerOfAUnixSocketSentBeforeItClosedIsReadBehindACallback(t *testin
 	}
 }
 
+// A peer of a unix socket that closes in order, while its last bytes are dealt with,
+// hangs up: it is no failure.
+func TestAPeerOfAUnixSocketThatClosesDuringACallbackHangsUp(t *testing.T) {
+	t.Parallel()
+	s := &stage{t: t, e: engine.NewLoops(1, nil)}
+	running, leave, hung := make(chan struct{}), make(chan struct{}), make(chan struct{}, 10)
+	s.h.data = func(engine.Conn, []byte) {
+		close(running)
+		<-leave
+	}
+	s.h.hangup = func(c engine.Conn) {
+		hung <- struct{}{}
+		c.Abort(nil)
+	}
+	near, far := unixPair(t)
+	s.on(near, far, &engine.Options{Budget: 100})
+	write(t, far, "last")
+	await(t, "Data", running)
+	for s.e.Counts().Handovers == 0 { // the loop goes on without the callback
+		<-time.After(time.Millisecond)
+	}
+	_ = far.Close()
+	await(t, "Hangup", hung)
+	close(leave)
+}
+
 // What is sent between a read and its Data leaves at once where Data runs on a
 // goroutine of its own.
 func TestWhatIsSentDuringAReadDoesNotWaitForASlowCallback(t *testing.T) {
