@@ -172,7 +172,13 @@ func (r *runner) do(c *conn, j job, b []byte) (mine bool) {
 	l.counts.callbacks.Add(1)
 	if c.o.pace.slow.Load() {
 		l.counts.away.Add(1)
-		c.away(j, b)
+		if len(b) > 0 && &b[0] == &r.buf.B[:1][0] { // which the next read is into
+			copied := buffer.Get(len(b))
+			copied.B = append(copied.B, b...)
+			c.away(j, copied.B, copied)
+		} else {
+			c.away(j, b, nil)
+		}
 		return true
 	}
 	return r.inline(c, j, b)
@@ -210,7 +216,7 @@ func (r *runner) inline(c *conn, j job, b []byte) (mine bool) {
 	if mine {
 		l.now = now
 	}
-	c.o.pace.note(now - began)
+	c.o.pace.note(now-began, len(b))
 	c.mu.Lock()
 	c.release()
 	return mine
@@ -220,20 +226,15 @@ func (r *runner) inline(c *conn, j job, b []byte) (mine bool) {
 // callback's.
 const longRead = 16 << 10
 
-// away runs a callback on a goroutine of its own. What it sends does not wait for
-// its end.
-func (c *conn) away(j job, b []byte) {
+// away runs a callback on a goroutine of its own, and frees what its bytes are in.
+// What it sends does not wait for its end.
+func (c *conn) away(j job, b []byte, in *buffer.Buffer) {
 	c.mu.Lock()
 	c.pass = false
 	if c.out != nil || c.queue != nil || c.urged || c.ending || c.offers&offersOwed != 0 { // since it was to be written behind the callback
 		c.wake()
 	}
 	c.mu.Unlock()
-	var copied *buffer.Buffer
-	if len(b) > 0 {
-		copied = buffer.Get(len(b))
-		copied.B = append(copied.B, b...)
-	}
 	go func() {
 		returned := false
 		defer func() {
@@ -244,13 +245,9 @@ func (c *conn) away(j job, b []byte) {
 			c.release()
 		}()
 		began := clock()
-		if copied == nil {
-			c.run(j, nil)
-		} else {
-			c.run(j, copied.B)
-			copied.Free()
-		}
-		c.o.pace.note(clock() - began)
+		c.run(j, b)
+		c.o.pace.note(clock()-began, len(b))
+		in.Free()
 		returned = true
 	}()
 }

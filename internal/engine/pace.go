@@ -21,9 +21,11 @@ const (
 	slowCall  = 200 * time.Microsecond
 )
 
-// note takes down how long a callback took. One that was only interrupted does
-// not make a pace slow: it counts as a few of the slowest.
-func (p *pace) note(took time.Duration) {
+// note takes down how long a callback took, for which so many bytes had come: a
+// nanosecond for each of them is work, and would be on any goroutine. One that was
+// only interrupted does not make a pace slow: it counts as a few of the slowest.
+func (p *pace) note(took time.Duration, bytes int) {
+	took = max(0, took-time.Duration(bytes))
 	if took < quickCall && !p.slow.Load() {
 		return
 	}
