@@ -16,15 +16,15 @@ import (
 // A runner is the goroutine that runs a loop, until a callback holds it up: then
 // the loop has another, and this one ends behind the callback.
 type runner struct {
-	l       *loop
-	buf     *buffer.Buffer // what is read
-	events  [128]unix.EpollEvent
-	found   int // of events
-	poll    func(epoll uintptr) bool
-	waited  bool          // in the poll under way
-	set     time.Duration // the deadline of the wait; 0: none, -1: not known
-	vacant  time.Duration // since when the loop has no connection; 0: it has
-	yielded time.Duration // when others last had the processor
+	l      *loop
+	buf    *buffer.Buffer // what is read
+	events [128]unix.EpollEvent
+	found  int // of events
+	poll   func(epoll uintptr) bool
+	waited bool          // in the poll under way
+	set    time.Duration // the deadline of the wait; 0: none, -1: not known
+	vacant time.Duration // since when the loop has no connection; 0: it has
+	kept   time.Duration // of the processor, since others were let in
 
 	rested  time.Duration // when the loop last had nothing to do
 	worked  time.Duration // of the time since weighed
@@ -67,14 +67,15 @@ func (r *runner) pass() bool {
 		return false
 	}
 	r.worked += l.now - began
-	if l.now-r.yielded > yieldTime {
+	if r.kept += l.now - began; r.kept > yieldTime {
 		runtime.Gosched() // new connections need the processor, too
-		r.yielded = l.now
+		r.kept = 0
 	}
 	return true
 }
 
-// yieldTime is how long a loop may keep its processor while there is work.
+// yieldTime is how long a loop may work before it lets others in, which wakes
+// another thread.
 const yieldTime = time.Millisecond
 
 // emptyTime of a loop that has no connection is how long it waits for one.
