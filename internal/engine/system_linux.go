@@ -64,7 +64,8 @@ func gather(fd int32, parts [][]byte) (int, syscall.Errno) {
 // queueUpTo has the kernel queue so many bytes for the peer, besides those that
 // are under way. A unix socket does not have that.
 func queueUpTo(fd int32, n int) {
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
+	v := int32(n)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
 }
 
 // queued is how many bytes the system holds for the peer.
