@@ -105,7 +105,7 @@ func (z *inflate) drop(n uint) {
 // align drops the rest of a byte.
 func (z *inflate) align() { z.drop(z.have & 7) }
 
-// run decodes until the buffer is full or the input used up.
+// run decodes until what there is must be handed out, or the input is used up.
 func (z *inflate) run() error {
 	for z.at < z.stop {
 		var more bool
@@ -285,7 +285,7 @@ func (z *inflate) lens() (bool, error) {
 	return true, nil
 }
 
-// symbols decodes until the block ends, the buffer is full or the input used up.
+// symbols decodes until the block ends, or as long as run.
 func (z *inflate) symbols() (bool, error) {
 	lit, dist := (*[litSize]entry)(z.lit), (*[distSize]entry)(z.dist)
 	for z.at < z.stop {

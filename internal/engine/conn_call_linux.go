@@ -172,13 +172,13 @@ func (r *runner) do(c *conn, j job, b []byte) (mine bool) {
 	l.counts.callbacks.Add(1)
 	if c.o.pace.slow.Load() {
 		l.counts.away.Add(1)
+		var in *buffer.Buffer
 		if len(b) > 0 && &b[0] == &r.buf.B[:1][0] { // which the next read is into
-			copied := buffer.Get(len(b))
-			copied.B = append(copied.B, b...)
-			c.away(j, copied.B, copied)
-		} else {
-			c.away(j, b, nil)
+			in = buffer.Get(len(b))
+			in.B = append(in.B, b...)
+			b = in.B
 		}
+		c.away(j, b, in)
 		return true
 	}
 	return r.inline(c, j, b)

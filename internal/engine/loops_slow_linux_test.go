@@ -4,7 +4,6 @@ package engine_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/leat-dev/leat/internal/engine"
 )
@@ -33,9 +32,7 @@ func TestWhatIsSentDuringAReadDoesNotWaitForASlowCallback(t *testing.T) {
 		data: func(engine.Conn, []byte) { <-s.free },
 	}
 	s.block()
-	for s.e.Counts().Handovers == 0 { // from then on callbacks with these options are slow ones
-		<-time.After(time.Millisecond)
-	}
+	s.handedOver() // from then on callbacks with these options are slow ones
 	near, far = pair(t)
 	others <- s.e.Adopt(near, nil, slow, o)
 	write(t, far, "x")
@@ -58,9 +55,7 @@ func TestWhatASlowCallbackGetsIsWhereItWasRead(t *testing.T) {
 	o := &engine.Options{Budget: 100}
 	s.on(near, far, o)
 	s.block()
-	for s.e.Counts().Handovers == 0 { // from then on callbacks with these options are slow ones
-		<-time.After(time.Millisecond)
-	}
+	s.handedOver() // from then on callbacks with these options are slow ones
 	own, got := make([]byte, 100), make(chan bool)
 	near, far = pair(t)
 	s.e.Adopt(near, nil, &script{

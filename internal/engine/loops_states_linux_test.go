@@ -132,6 +132,13 @@ func (s *stage) on(near, far net.Conn, o *engine.Options, pending ...byte) {
 	s.conn = s.e.Adopt(near, pending, &s.h, o)
 }
 
+// handedOver waits until the loop goes on without a callback that holds it up.
+func (s *stage) handedOver() {
+	for s.e.Counts().Handovers == 0 {
+		<-time.After(time.Millisecond)
+	}
+}
+
 // tcp is on with a connection over TCP.
 func (s *stage) tcp(pending ...byte) {
 	near, far := pair(s.t)
@@ -444,9 +451,7 @@ func TestWhatAPeerOfAUnixSocketSentBeforeItClosedIsReadBehindACallback(t *testin
 		})
 		await(t, "the call", running)
 		if slow { // the loop goes on without the callback
-			for s.e.Counts().Handovers == 0 {
-				<-time.After(time.Millisecond)
-			}
+			s.handedOver()
 		}
 		write(t, far, "last")
 		_ = far.Close() // it has said all
@@ -477,9 +482,7 @@ func TestAPeerOfAUnixSocketThatClosesDuringACallbackHangsUp(t *testing.T) {
 	s.on(near, far, &engine.Options{Budget: 100})
 	write(t, far, "last")
 	await(t, "Data", running)
-	for s.e.Counts().Handovers == 0 { // the loop goes on without the callback
-		<-time.After(time.Millisecond)
-	}
+	s.handedOver() // the loop goes on without the callback
 	_ = far.Close()
 	await(t, "Hangup", hung)
 	close(leave)
