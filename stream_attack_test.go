@@ -94,6 +94,46 @@ func TestEveryCallsNothingBeforeTheHandOverIsDone(t *testing.T) {
 	})
 }
 
+// A lateFlusher takes deadlines, and does not hold to them.
+type lateFlusher struct{ slowFlusher }
+
+func (lateFlusher) SetWriteDeadline(time.Time) error { return nil }
+
+// What has taken longer than timeouts.write ends the stream, also where it succeeds
+// then.
+func TestAWriteThatComesBackBehindItsDeadlineEndsTheStream(t *testing.T) {
+	for style, run := range map[string]func(*leat.Stream) error{
+		"blocking": func(s *leat.Stream) error { return s.Send("late") },
+		"event": func(s *leat.Stream) error {
+			n := 0
+			s.Every(time.Second, func() error {
+				if n++; n > 3 {
+					return leat.Done
+				}
+				return s.Send("late")
+			})
+			return s.Err()
+		},
+	} {
+		t.Run(style, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := lateFlusher{slowFlusher{httptest.NewRecorder(), 2 * time.Minute}}
+				s, err := leat.NDJSON(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if err := run(s); !errors.Is(err, leat.ErrStalled) {
+					t.Errorf("%v, want %v", err, leat.ErrStalled)
+				}
+				if !errors.Is(s.Err(), leat.ErrStalled) {
+					t.Errorf("the stream ends with %v", s.Err())
+				}
+			})
+		})
+	}
+}
+
 // A keeper is a response whose Write fails while somebody still reads the
 // bytes, as a write to an HTTP/2 stream that was reset does.
 type keeper struct {
