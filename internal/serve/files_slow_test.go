@@ -48,7 +48,7 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 		_, _ = io.Copy(w, struct{ io.Reader }{bytes.NewReader(content)})
 	})
 	l, err := Listen(t.Context(), "tcp", "127.0.0.1:0", ListenOptions{
-		Connections: &Gate{}, Write: 1500 * time.Millisecond, Counters: &metrics.Counters{}, Log: slog.New(slog.DiscardHandler),
+		Connections: &Gate{}, Write: time.Second, Counters: &metrics.Counters{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(&slowReader{conn, time.NewTicker(7 * time.Millisecond)}), nil)
+		resp, err := http.ReadResponse(bufio.NewReader(&slowReader{conn, time.NewTicker(10 * time.Millisecond)}), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,10 +50,7 @@ func TestAReaderLeavesOnceHoweverItIsCalledMeanwhile(t *testing.T) {
 func TestWhatIsPublishedDuringARoundIsNotPassedOver(t *testing.T) {
 	for round, readers := range []int{1, 70, 1, 1, 1, 1} {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
-			messages := 20_000
-			if readers > 1 {
-				messages = 4000
-			}
+			const messages = 20_000
 			o := encoders(false)
 			o.Pumps = 2
 			o.Rule = func(string) *topic.Rule { return &topic.Rule{Count: 4 * messages} }

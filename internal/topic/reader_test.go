@@ -114,7 +114,7 @@ func (r *reader) allow(n int) {
 func (r *reader) wait(what string, is func(lines []string) bool) []string {
 	r.t.Helper()
 	late := false
-	timer := time.AfterFunc(20*time.Second, func() {
+	timer := time.AfterFunc(time.Minute, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		late = true

@@ -33,7 +33,7 @@ func slowReader(t *testing.T, e engine.Engine) {
 	for n := 0; n < size; {
 		n += len(p.read(64 << 10))
 		if n%(256<<10) == 0 {
-			<-time.After(300 * time.Millisecond) // 2.4 s in all, above Stall
+			<-time.After(400 * time.Millisecond) // 3.2 s in all, above Stall
 		}
 	}
 	if time.Since(began) < 2*time.Second {
